@@ -1,0 +1,114 @@
+//! Why a clone can't be made or read.
+
+use std::io;
+use std::path::PathBuf;
+
+use parquet::errors::ParquetError;
+use provider::{Error, ErrorKind, Retry};
+
+/// The result of every call of the clone.
+pub type Result<T, E = CloneError> = std::result::Result<T, E>;
+
+/// Why a clone can't be made, or an inventory not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloneError {
+    /// Source and clone are the same place, or one lies in the other.
+    #[error("the clone {destination} and its source {origin} lie in one another")]
+    Overlap {
+        /// Where the source is.
+        origin: String,
+        /// Where the clone would be.
+        destination: String,
+    },
+    /// The clone's place holds objects that the source lacks, and no inventory says that they are ours.
+    #[error("{destination} is not empty and holds what is not of this clone: {}", keys.join(", "))]
+    ForeignDestination {
+        /// Where the clone would be.
+        destination: String,
+        /// The first foreign keys.
+        keys: Vec<String>,
+    },
+    /// The clone's store can't hold a key of the source as it is.
+    #[error("{destination} can't hold the key {key:?} as it is")]
+    KeyNotHeld {
+        /// Where the clone would be.
+        destination: String,
+        /// The first such key.
+        key: String,
+    },
+    /// A store listed keys that are not sorted by their bytes, or one key twice.
+    #[error("{location} listed {key:?} out of order")]
+    Unsorted {
+        /// Which bucket.
+        location: String,
+        /// The first key out of order.
+        key: String,
+    },
+    /// An object of the source changed again each time it was copied.
+    #[error("{key:?} in {origin} changed {times} times while it was copied")]
+    SourceKeepsChanging {
+        /// Where the source is.
+        origin: String,
+        /// The key.
+        key: String,
+        /// How often it was looked at.
+        times: u32,
+    },
+    /// A call to a store failed for good.
+    #[error("the clone failed at {location}")]
+    Store {
+        /// Which bucket.
+        location: String,
+        /// What the store said.
+        source: Error,
+    },
+    /// A part of an inventory can't be read or written on this machine.
+    #[error("the inventory {path} can't be used", path = path.display())]
+    InventoryFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A part of an inventory is not the Parquet that it should be.
+    #[error("the inventory {path} is damaged", path = path.display())]
+    InventoryFormat {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ParquetError,
+    },
+}
+
+impl CloneError {
+    pub(super) fn at(location: impl Into<String>) -> impl FnOnce(Error) -> Self {
+        let location = location.into();
+        move |source| Self::Store { location, source }
+    }
+
+    /// What a store said, if a store is the cause.
+    #[must_use]
+    pub fn provider_error(&self) -> Option<&Error> {
+        match self {
+            Self::Store { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// Kind of the store's error, if a store is the cause.
+    #[must_use]
+    pub fn kind(&self) -> Option<ErrorKind> {
+        self.provider_error().map(Error::kind)
+    }
+
+    /// Whether the same pass may succeed later.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Store { source, .. } => source.retry(),
+            Self::SourceKeepsChanging { .. } => Retry::Again,
+            _ => Retry::Never,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! From a namespace to a [`Cluster`]: reads only, and proves what it read.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use kube::Api;
+use pachyderm::client::{Client, ClientOptions, TlsRoots, Token};
+use pachyderm::etcd::EtcdClient;
+
+use super::connection::Route;
+use super::environment::{Environment, grpc_port};
+use super::{
+    Cluster, EntryService, Pipeline, PodPort, Work, etcd_error, etcd_volume, identity, pachd_error, parse_version,
+    services, work,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Events;
+use crate::job::{Opened, Stores, Target};
+use crate::manifest::{ClusterRecord, EtcdRecord};
+
+/// Name of etcd's Service and of its client port in every deployment of Pachyderm 1.x.
+const ETCD: &str = "etcd";
+
+/// Reads everything that a run has to know, and proves that pachd, etcd and the bucket belong together.
+///
+/// # Errors
+/// `NotFound` without a deployment of Pachyderm in the namespace, `Denied` naming the right that is missing,
+/// `UnsupportedCluster` for other storage or versions, `WrongCluster` when the parts contradict each other.
+pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> Result<Cluster> {
+    let kubernetes = &target.kubernetes;
+    let version = kubernetes.apiserver_version().await.map_err(|error| {
+        let error = Error::from(error);
+        Error::new(error.kind(), "the Kubernetes API can't be used")
+            .because(error)
+            .advise("check the context with `kubectl version`; choose one with --context or --kubeconfig")
+    })?;
+    let namespace = read_namespace(target).await?;
+    let deployment = read_deployment(target).await?;
+    let environment = Environment::read(kubernetes, &target.namespace, &deployment).await?;
+    environment.refuse_storage_v2()?;
+
+    let pachd = connect(target, &deployment).await?;
+    let pachd_version = pachd.version().await.map_err(|error| pachd_error("reading the version", error))?.to_string();
+    let (major, minor, _) = parse_version(&pachd_version);
+    if major != 1 || minor < 7 {
+        return Err(Error::new(ErrorKind::UnsupportedCluster, format!("pachd has version {pachd_version}"))
+            .advise("pachsnap backs up Pachyderm 1.7 to 1.13"));
+    }
+    let info = pachd.inspect_cluster().await.map_err(|error| pachd_error("reading the cluster's id", error))?;
+
+    let mut warnings = Vec::new();
+    let etcd_selector = etcd_selector(target).await?;
+    let (etcd, etcd_record) = match connect_etcd(target, &etcd_selector).await {
+        Ok((client, record)) => (Some(client), Some(record)),
+        Err(error) => {
+            warnings.push(format!(
+                "etcd does not answer ({}): no etcd snapshot, and quiescence is proven by two polls only",
+                chain(&error)
+            ));
+            (None, None)
+        }
+    };
+    if let Some(etcd) = &etcd {
+        identity::same_cluster(etcd, &info.id).await?;
+    }
+    let (etcd_volumes, unread) = etcd_volume::read(kubernetes, &target.namespace, &etcd_selector).await?;
+    warnings.extend(unread.into_iter().map(|what| format!("volume under etcd: {what}")));
+
+    let location = environment.bucket((major, minor))?;
+    let Opened { bucket, realm, .. } = stores.open_data(&location)?;
+    identity::bucket_is_the_clusters(&pachd, bucket.as_ref(), &location).await?;
+
+    let moving = Moving::read(target, &deployment, &pachd).await?;
+    for warning in &warnings {
+        events.warn(warning.clone());
+    }
+    let record = ClusterRecord {
+        namespace: target.namespace.clone(),
+        namespace_uid: namespace.metadata.uid.unwrap_or_default(),
+        cluster_id: info.id,
+        deployment_id: Some(info.deployment_id).filter(|id| !id.is_empty()),
+        pachd_version,
+        kubernetes_version: version.git_version,
+        backend: location.backend_name().to_owned(),
+        bucket: location.describe(),
+        root: location.layout.root.clone(),
+        reversed_keys: location.layout.is_reversed(),
+        etcd: etcd_record,
+        etcd_volumes,
+    };
+    events.note(format!("pachd image {}", environment.image().unwrap_or("unknown")));
+    Ok(Cluster {
+        record,
+        kubernetes: kubernetes.clone(),
+        pachd,
+        etcd,
+        etcd_prefix: environment.etcd_prefix().to_owned(),
+        location,
+        bucket,
+        bucket_realm: realm,
+        services: moving.services,
+        pipelines: moving.pipelines,
+        work: moving.work,
+        warnings,
+    })
+}
+
+/// What changes while a cluster runs.
+struct Moving {
+    services: Vec<EntryService>,
+    pipelines: Vec<Pipeline>,
+    work: Work,
+}
+
+impl Moving {
+    async fn read(target: &Target, deployment: &Deployment, pachd: &Client) -> Result<Self> {
+        let mut entry_labels = vec![template_labels(deployment)];
+        entry_labels.extend(dash_labels(target).await?);
+        let services = services::read(&target.kubernetes, &target.namespace, &entry_labels).await?;
+        let pipelines = work::pipelines(pachd).await?;
+        let work = work::read(pachd, &pipelines).await?;
+        Ok(Self { services, pipelines, work })
+    }
+}
+
+impl Cluster {
+    /// Reads again what changes while a cluster runs: Services, pipelines, unfinished work. Asked right before the undo
+    /// record is composed, since hours of copying may lie behind discovery.
+    ///
+    /// # Errors
+    /// Those of Kubernetes and pachd.
+    pub(crate) async fn refresh(&mut self, target: &Target) -> Result<()> {
+        let moving = Moving::read(target, &read_deployment(target).await?, &self.pachd).await?;
+        self.services = moving.services;
+        self.pipelines = moving.pipelines;
+        self.work = moving.work;
+        Ok(())
+    }
+}
+
+async fn read_namespace(target: &Target) -> Result<Namespace> {
+    Api::<Namespace>::all(target.kubernetes.clone()).get(&target.namespace).await.map_err(|error| {
+        let error = Error::from(error);
+        Error::new(error.kind(), format!("namespace {:?} can't be read", target.namespace))
+            .because(error)
+            .advise("choose a namespace with -n, a cluster with --context; the right needed is: get namespaces")
+    })
+}
+
+async fn read_deployment(target: &Target) -> Result<Deployment> {
+    let deployments: Api<Deployment> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
+    deployments.get_opt(&target.pachd_deployment).await?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("namespace {:?} has no Deployment {:?}", target.namespace, target.pachd_deployment),
+        )
+        .advise("choose the namespace of Pachyderm with -n, or name its Deployment with --pachd-deployment")
+    })
+}
+
+fn template_labels(deployment: &Deployment) -> BTreeMap<String, String> {
+    let metadata = deployment.spec.template.metadata.as_ref();
+    metadata.and_then(|metadata| metadata.labels.clone()).unwrap_or_default()
+}
+
+fn label_selector(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+async fn dash_labels(target: &Target) -> Result<Vec<BTreeMap<String, String>>> {
+    let deployments: Api<Deployment> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
+    Ok(deployments.get_opt("dash").await?.iter().map(template_labels).collect())
+}
+
+/// Labels of etcd's pods: from the selector of its Service, whose name Pachyderm's programs have built in.
+async fn etcd_selector(target: &Target) -> Result<String> {
+    let services: Api<Service> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
+    let service = services.get_opt(ETCD).await?;
+    let selector = service.and_then(|service| service.spec).and_then(|spec| spec.selector).unwrap_or_default();
+    Ok(if selector.is_empty() { format!("app={ETCD}") } else { label_selector(&selector) })
+}
+
+/// Connects to the pachd of a target, without discovering anything else.
+///
+/// # Errors
+/// `NotFound` without a Deployment of pachd, `Unreachable` when it does not answer.
+pub async fn connect_pachd(target: &Target) -> Result<Client> {
+    connect(target, &read_deployment(target).await?).await
+}
+
+/// A client of pachd: through a ready pod of its Deployment, or at the address that the target names.
+///
+/// # Errors
+/// `Configuration` for an address that is none.
+async fn connect(target: &Target, deployment: &Deployment) -> Result<Client> {
+    let selector = label_selector(&template_labels(deployment));
+    let pod = PodPort::new(target.kubernetes.clone(), &target.namespace, selector, grpc_port(deployment));
+    let options = ClientOptions {
+        token: target.token.clone().map(Token::new),
+        tls_roots: target.tls_ca.clone().map_or(TlsRoots::Native, TlsRoots::Pem),
+        ..ClientOptions::default()
+    };
+    Route::new(target.pachd_address.as_deref(), 30650, pod)?.pachd(&options).await
+}
+
+async fn connect_etcd(target: &Target, selector: &str) -> Result<(EtcdClient, EtcdRecord)> {
+    let pod = PodPort::new(target.kubernetes.clone(), &target.namespace, selector, 2379);
+    let client = Route::new(target.etcd_address.as_deref(), 2379, pod)?.etcd(&ClientOptions::default()).await?;
+    let status = client.status().await.map_err(|error| etcd_error("reading the status", error))?;
+    let members = client.members().await.map_err(|error| etcd_error("listing members", error))?;
+    let gc_generation =
+        client.get(b"gc-generation").await.map_err(|error| etcd_error("reading gc-generation", error))?;
+    let record = EtcdRecord {
+        version: status.version,
+        image: etcd_image(target).await?,
+        db_size: u64::try_from(status.db_size).unwrap_or_default(),
+        members: members.len(),
+        gc_generation: gc_generation.map(|value| String::from_utf8_lossy(&value.value).into_owned()),
+    };
+    Ok((client, record))
+}
+
+async fn etcd_image(target: &Target) -> Result<Option<String>> {
+    let sets: Api<StatefulSet> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
+    let deployments: Api<Deployment> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
+    let template = match sets.get_opt(ETCD).await? {
+        Some(set) => Some(set.spec.template),
+        None => deployments.get_opt(ETCD).await?.map(|one| one.spec.template),
+    };
+    let containers = template.and_then(|template| template.spec).map(|spec| spec.containers).unwrap_or_default();
+    Ok(containers.into_iter().next().and_then(|container| container.image))
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

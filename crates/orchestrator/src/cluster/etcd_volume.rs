@@ -1,0 +1,90 @@
+//! The persistent volumes under etcd: pod spec → claim → volume → the provider's name of it.
+
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, Pod};
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::error::Result;
+use crate::manifest::EtcdVolumeRecord;
+
+/// Reads the volumes of every etcd pod. A claim or volume that can't be read is named in `unread` instead.
+pub(super) async fn read(
+    kubernetes: &kube::Client,
+    namespace: &str,
+    selector: &str,
+) -> Result<(Vec<EtcdVolumeRecord>, Vec<String>)> {
+    let pods: Api<Pod> = Api::namespaced(kubernetes.clone(), namespace);
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(kubernetes.clone(), namespace);
+    let volumes: Api<PersistentVolume> = Api::all(kubernetes.clone());
+    let (mut found, mut unread) = (Vec::new(), Vec::new());
+    for pod in pods.list(&ListParams::default().labels(selector)).await? {
+        let pod_name = pod.metadata.name.clone().unwrap_or_default();
+        for volume in pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
+            if let Some(host_path) = &volume.host_path {
+                found.push(EtcdVolumeRecord {
+                    pod: pod_name.clone(),
+                    claim: String::new(),
+                    volume: volume.name.clone(),
+                    source: "hostPath".to_owned(),
+                    id: host_path.path.clone(),
+                    capacity: None,
+                    storage_class: None,
+                });
+            }
+            let Some(claim_source) = &volume.persistent_volume_claim else { continue };
+            match claims.get(&claim_source.claim_name).await {
+                Ok(claim) => match resolve(&volumes, &claim, &pod_name).await {
+                    Ok(Some(record)) => found.push(record),
+                    Ok(None) => unread.push(format!("claim {} is not bound", claim_source.claim_name)),
+                    Err(error) => unread.push(format!("volume of claim {}: {error}", claim_source.claim_name)),
+                },
+                Err(error) => unread.push(format!("claim {}: {error}", claim_source.claim_name)),
+            }
+        }
+    }
+    Ok((found, unread))
+}
+
+async fn resolve(
+    volumes: &Api<PersistentVolume>,
+    claim: &PersistentVolumeClaim,
+    pod: &str,
+) -> Result<Option<EtcdVolumeRecord>, kube::Error> {
+    let Some(spec) = &claim.spec else { return Ok(None) };
+    let Some(name) = spec.volume_name.clone().filter(|name| !name.is_empty()) else { return Ok(None) };
+    let volume = volumes.get(&name).await?;
+    let volume_spec = volume.spec.unwrap_or_default();
+    let (source, id) = source_of(&volume_spec);
+    Ok(Some(EtcdVolumeRecord {
+        pod: pod.to_owned(),
+        claim: claim.metadata.name.clone().unwrap_or_default(),
+        volume: name,
+        source,
+        id,
+        capacity: volume_spec.capacity.and_then(|capacity| capacity.get("storage").map(|size| size.0.clone())),
+        storage_class: volume_spec.storage_class_name.or_else(|| spec.storage_class_name.clone()),
+    }))
+}
+
+/// Kind of a volume's source and the provider's name of the volume, for in-tree and CSI volumes.
+fn source_of(spec: &PersistentVolumeSpec) -> (String, String) {
+    if let Some(csi) = &spec.csi {
+        return (format!("csi:{}", csi.driver), csi.volume_handle.clone());
+    }
+    if let Some(ebs) = &spec.aws_elastic_block_store {
+        return ("awsElasticBlockStore".to_owned(), ebs.volume_id.clone());
+    }
+    if let Some(disk) = &spec.gce_persistent_disk {
+        return ("gcePersistentDisk".to_owned(), disk.pd_name.clone());
+    }
+    if let Some(disk) = &spec.azure_disk {
+        return ("azureDisk".to_owned(), disk.disk_uri.clone());
+    }
+    if let Some(path) = &spec.host_path {
+        return ("hostPath".to_owned(), path.path.clone());
+    }
+    if let Some(path) = &spec.local {
+        return ("local".to_owned(), path.path.clone());
+    }
+    ("other".to_owned(), String::new())
+}

@@ -1,0 +1,20 @@
+//! The workflows of pachsnap: take a recovery point, put a cluster back, check a recovery point.
+//!
+//! Nothing here prints, reads the environment, or exits: workflows emit [`event::Event`]s and return values.
+
+pub mod clone;
+pub mod cluster;
+mod digest;
+pub mod error;
+pub mod event;
+pub mod job;
+pub mod manifest;
+pub mod outcome;
+pub mod pause;
+pub mod retry;
+pub mod run_id;
+pub mod snapshot;
+pub mod vault;
+pub mod verify;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,42 @@
+//! Putting a cluster back and letting go of it, whatever happened before.
+
+use super::patience::Patience;
+use super::undo::UndoTools;
+use super::{Hold, Undone, hold_lost, undo};
+use crate::cluster::discover_chain;
+use crate::error::Result;
+use crate::event::Events;
+
+/// Puts everything back, then removes the record. A cluster that somebody else has taken over is theirs to put back: nothing
+/// is changed then.
+///
+/// # Errors
+/// What could not be put back; the record is still there, and the lease is given back so that a resume can go on at once.
+pub(crate) async fn put_back(hold: Hold, tools: &UndoTools<'_>, events: &Events) -> Result<Undone> {
+    let mut patience = Patience::new(tools.stall, tools.poll);
+    match patience.call(|| hold.is_taken_over()).await {
+        Ok(false) => {}
+        Ok(true) => return Err(hold_lost("this run no longer holds the cluster")),
+        Err(error) => {
+            hold.leave(events).await;
+            return Err(error.advise("run `pachsnap resume` as soon as the Kubernetes API answers again"));
+        }
+    }
+    match undo(hold.record(), tools, events).await {
+        Ok(undone) => {
+            let released = patience.call(|| hold.remove_record(events)).await;
+            if let Err(error) = released {
+                events.warn(format!(
+                    "everything is back, but the undo record could not be removed ({}): `pachsnap resume` removes it",
+                    discover_chain(&error)
+                ));
+            }
+            hold.leave(events).await;
+            Ok(undone)
+        }
+        Err(error) => {
+            hold.leave(events).await;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The undo record in the cluster: immutable ConfigMaps, compressed, split when large.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
+
+use super::script;
+use super::undo_record::UndoRecord;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Name of the ConfigMap that holds the record, or its first part.
+pub(crate) const NAME: &str = "pachsnap-undo";
+/// Largest part in bytes: a ConfigMap holds 1 MiB in all.
+const PART_BYTES: usize = 600 * 1024;
+const PART_KEY: &str = "record.json.gz";
+const PARTS_KEY: &str = "parts";
+const SCRIPT_KEY: &str = "undo.sh";
+
+fn part_name(index: usize) -> String {
+    if index == 0 { NAME.to_owned() } else { format!("{NAME}-{index}") }
+}
+
+/// Writes the record; its first part last, so that a record that can be seen is whole. Answers with that part's UID.
+pub(super) async fn write(maps: &Api<ConfigMap>, record: &UndoRecord) -> Result<String> {
+    let json = serde_json::to_vec(record)
+        .map_err(|cause| Error::new(ErrorKind::Failed, "writing the undo record").because(cause))?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
+    let packed = packed.map_err(|cause| Error::new(ErrorKind::Failed, "packing the undo record").because(cause))?;
+    let parts: Vec<&[u8]> = packed.chunks(PART_BYTES).collect();
+    let mut uid = String::new();
+    for (index, part) in parts.iter().enumerate().rev() {
+        let data = (index == 0).then(|| {
+            BTreeMap::from([
+                (PARTS_KEY.to_owned(), parts.len().to_string()),
+                (SCRIPT_KEY.to_owned(), script::undo_script(record)),
+            ])
+        });
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(part_name(index)),
+                labels: Some(BTreeMap::from([
+                    ("app.kubernetes.io/managed-by".to_owned(), "pachsnap".to_owned()),
+                    ("pachsnap.io/run".to_owned(), record.run.clone()),
+                ])),
+                ..ObjectMeta::default()
+            },
+            immutable: Some(true),
+            data,
+            binary_data: Some(BTreeMap::from([(PART_KEY.to_owned(), ByteString(part.to_vec()))])),
+        };
+        if index > 0 {
+            // A part without its first one is what a dead run left while it was writing: nothing had been changed then.
+            let _ = maps.delete(&part_name(index), &DeleteParams::default()).await;
+        }
+        match maps.create(&PostParams::default(), &map).await {
+            Ok(created) => uid = created.metadata.uid.unwrap_or_default(),
+            Err(kube::Error::Api(status)) if status.code == 409 => return Err(exists()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(uid)
+}
+
+/// The error of a run that finds another run's record.
+pub(super) fn exists() -> Error {
+    Error::new(ErrorKind::Busy, format!("the namespace holds the undo record of another run (ConfigMap {NAME})"))
+        .advise("that run is at work, or died and left the cluster paused: put the cluster back with `pachsnap resume`")
+}
+
+/// The record and its UID, or `None` when there is none.
+pub(crate) async fn read(maps: &Api<ConfigMap>) -> Result<Option<(UndoRecord, String)>> {
+    let Some(first) = maps.get_opt(NAME).await? else { return Ok(None) };
+    let damaged = |what: &str| {
+        Error::new(ErrorKind::Damaged, format!("ConfigMap {NAME} {what}"))
+            .advise(format!("it carries a script: `kubectl get configmap {NAME} -o jsonpath='{{.data.undo\\.sh}}'`"))
+    };
+    let parts: usize = first
+        .data
+        .as_ref()
+        .and_then(|data| data.get(PARTS_KEY))
+        .and_then(|parts| parts.parse().ok())
+        .ok_or_else(|| damaged("does not say how many parts it has"))?;
+    let uid = first.metadata.uid.clone().unwrap_or_default();
+    let mut packed = Vec::new();
+    let mut next = Some(first);
+    for index in 0..parts {
+        let map = match next.take() {
+            Some(map) => map,
+            None => maps.get_opt(&part_name(index)).await?.ok_or_else(|| damaged("lacks one of its parts"))?,
+        };
+        let bytes =
+            map.binary_data.as_ref().and_then(|data| data.get(PART_KEY)).ok_or_else(|| damaged("lacks its data"))?;
+        packed.extend_from_slice(&bytes.0);
+    }
+    let mut json = Vec::new();
+    GzDecoder::new(packed.as_slice())
+        .read_to_end(&mut json)
+        .map_err(|cause| damaged("can't be unpacked").because(cause))?;
+    let record: UndoRecord = serde_json::from_slice(&json).map_err(|cause| damaged("can't be read").because(cause))?;
+    if record.format.major != UndoRecord::FORMAT.major {
+        return Err(damaged("was written by another version of pachsnap: use that one"));
+    }
+    Ok(Some((record, uid)))
+}
+
+/// Removes the record whose first part has this UID, that part first: a record that can be seen is whole. Absent is
+/// success, and so is a record that somebody else has put in its place.
+pub(super) async fn delete(maps: &Api<ConfigMap>, uid: &str) -> Result<()> {
+    let Some(first) = maps.get_opt(NAME).await? else { return Ok(()) };
+    if first.metadata.uid.as_deref() != Some(uid) {
+        return Ok(());
+    }
+    let parts: usize = first.data.and_then(|data| data.get(PARTS_KEY)?.parse().ok()).unwrap_or(1);
+    let only_ours = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    for index in 0..parts {
+        let parameters = match index {
+            0 => DeleteParams { preconditions: Some(only_ours.clone()), ..DeleteParams::default() },
+            _ => DeleteParams::default(),
+        };
+        match maps.delete(&part_name(index), &parameters).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! The clone of one recovery point: a fresh prefix, filled before the pause, made exact inside it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pachyderm::layout::{KeyKind, Layout};
+
+use super::staging::Staging;
+use crate::clone::{self, CloneOrder, ClonePass, CloneProgress, CloneSpec, CopyPath, Inventory, Kind, PreCopyScope};
+use crate::cluster::Cluster;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Artifact, EventKind, Events};
+use crate::job::{SnapshotSettings, Stores};
+use crate::run_id::RunId;
+
+/// Objects between two reports of progress.
+const REPORT_EVERY: u64 = 100;
+
+/// The clone that belongs to one run.
+pub(super) struct BucketClone {
+    url: String,
+    spec: CloneSpec,
+    known: Option<Inventory>,
+    folders: [PathBuf; 2],
+}
+
+impl BucketClone {
+    /// Opens the run's own place under the configured one. Nothing is written yet.
+    pub(super) fn open(
+        cluster: &Cluster,
+        settings: &SnapshotSettings,
+        stores: &dyn Stores,
+        run: &RunId,
+        staging: &Staging,
+        events: &Events,
+    ) -> Result<Self> {
+        let url = place(settings, run);
+        let destination = stores.open_url(&url)?;
+        let rules = destination.bucket.capabilities().keys;
+        let sample = cluster.location.layout.block("0123456789abcdef0123456789abcdef");
+        if !rules.holds(&sample) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("the clone's store does not keep keys such as {sample:?} as they are"),
+            )
+            .advise("choose another store in [clone]"));
+        }
+        let path = if destination.realm == cluster.bucket_realm { CopyPath::ServerSide } else { CopyPath::Streamed };
+        let mut spec =
+            CloneSpec::new(cluster.bucket.clone(), destination.bucket, path, order(&cluster.location.layout));
+        spec.concurrency = settings.copy_parallelism.max(1);
+        spec.progress = Arc::new(Progress::new(events.clone()));
+        Ok(Self {
+            url,
+            spec,
+            known: None,
+            folders: [staging.folder("inventory-before")?, staging.folder("inventory")?],
+        })
+    }
+
+    /// Copies everything that is there while the cluster runs: the final pass looks at each key again.
+    pub(super) async fn pre_copy(mut self) -> Result<(Self, String)> {
+        let pass = clone::pre_copy(&self.spec, PreCopyScope::Everything, None, &self.folders[0]).await?;
+        let summary = format!("{} objects, {} bytes", pass.report.copied, pass.report.copied_bytes);
+        self.known = Some(pass.inventory);
+        Ok((self, summary))
+    }
+
+    /// Makes the clone equal to the source.
+    pub(super) async fn final_pass(&self) -> Result<ClonePass> {
+        Ok(clone::final_pass(&self.spec, self.known.as_ref(), &self.folders[1]).await?)
+    }
+
+    /// The place that it fills.
+    pub(super) fn destination(&self) -> Arc<dyn provider::Bucket> {
+        self.spec.destination.clone()
+    }
+
+    /// Where the clone is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// Where the clone of a run goes.
+pub(super) fn place(settings: &SnapshotSettings, run: &RunId) -> String {
+    format!("{}/{}/{run}", settings.clone.trim_end_matches('/'), settings.cluster_name)
+}
+
+/// How the kinds of keys are told apart: by prefix, or by looking at each key when they are stored reversed.
+fn order(layout: &Layout) -> CloneOrder {
+    let layout = layout.clone();
+    CloneOrder::by_key(move |key| match layout.classify(key) {
+        KeyKind::Tag { .. } => Kind::Tag,
+        KeyKind::Object { .. } => Kind::Object,
+        KeyKind::Block { .. } | KeyKind::BlockIndex { .. } => Kind::Block,
+        _ => Kind::Other,
+    })
+}
+
+/// Counts objects and tells of them now and then.
+struct Progress {
+    events: Events,
+    listed: AtomicU64,
+    done: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Progress {
+    fn new(events: Events) -> Self {
+        Self { events, listed: AtomicU64::new(0), done: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    fn add(&self, bytes: u64) {
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(REPORT_EVERY) {
+            let total = Some(self.listed.load(Ordering::Relaxed));
+            self.events.emit(EventKind::Progress { artifact: Artifact::Bucket, done, total, bytes: Some(bytes) });
+        }
+    }
+}
+
+impl CloneProgress for Progress {
+    fn listed(&self, _: u64) {
+        self.listed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn copied(&self, bytes: u64) {
+        self.add(bytes);
+    }
+
+    fn skipped(&self, bytes: u64) {
+        self.add(bytes);
+    }
+
+    fn throttled(&self, concurrency: usize) {
+        self.events.warn(format!("the store asks for fewer requests: at most {concurrency} copies at once now"));
+    }
+}

@@ -1,0 +1,127 @@
+//! Capture: the content of every artifact is fixed, in parallel, while nothing writes.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use pachyderm::etcd::snapshot_file::SnapshotSummary;
+use tokio::fs::File;
+
+use super::bucket::BucketClone;
+use super::extract::{ExtractOptions, Extracted, extract_to_file};
+use super::gate;
+use super::staging::Staging;
+use super::witness;
+use crate::clone::ClonePass;
+use crate::cluster::{Cluster, etcd_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Artifact, EventKind, Events, Step};
+use crate::manifest::{QuietProof, VolumeArtifact};
+use crate::pause::{Hold, Paused, check_fence};
+
+/// What was captured; the files are in staging.
+pub(super) struct Content {
+    pub(super) captured: Timestamp,
+    pub(super) proof: QuietProof,
+    pub(super) etcd: Option<EtcdContent>,
+    pub(super) volume: Option<VolumeArtifact>,
+    pub(super) metadata: Extracted,
+    pub(super) metadata_path: PathBuf,
+    pub(super) clone: ClonePass,
+    pub(super) clone_url: String,
+    pub(super) work: crate::cluster::Work,
+    pub(super) checkpoint: crate::manifest::Checkpoint,
+}
+
+/// etcd's own snapshot, checked.
+pub(super) struct EtcdContent {
+    pub(super) path: PathBuf,
+    pub(super) revision: i64,
+    pub(super) keys: u64,
+}
+
+/// Captures everything. The first failure ends the others. Answers only when quiet is proven, the hold and the fence
+/// still stand, and every object that the stream names is in the clone.
+pub(super) async fn capture(
+    cluster: &Cluster,
+    paused: Paused,
+    hold: &Hold,
+    clone: &BucketClone,
+    staging: &Staging,
+    cut: impl Future<Output = Result<Option<VolumeArtifact>>>,
+    events: &Events,
+) -> Result<Content> {
+    let Paused { work, checkpoint, quiet, .. } = paused;
+    let metadata_path = staging.file("metadata.pachd");
+    let etcd_path = staging.file("etcd.snapshot.db");
+    let artifacts = events.step(Step::Capture, async {
+        let all = async {
+            tokio::try_join!(
+                cut,
+                events.artifact(Artifact::Etcd, snapshot_etcd(cluster, etcd_path.clone(), events)),
+                events.artifact(
+                    Artifact::Metadata,
+                    extract_to_file(&cluster.pachd, ExtractOptions::default(), &metadata_path, events)
+                ),
+                events.artifact(Artifact::Bucket, clone.final_pass()),
+            )
+        };
+        let (volume, etcd, metadata, clone) = tokio::select! {
+            biased;
+            disturbed = quiet.disturbed() => return Err(disturbed),
+            all = all => all?,
+        };
+        let summary = format!("{} ops, {} objects", metadata.summary.ops.total(), clone.report.objects);
+        Ok::<_, Error>(((volume, etcd, metadata, clone), summary))
+    });
+    let (volume, etcd, metadata, clone_pass) = artifacts.await?;
+    let captured = Timestamp::now();
+    if quiet.is_polled() {
+        witness::recount(&cluster.pachd, &metadata.summary.ops).await?;
+    }
+    let proof = quiet.finish(cluster).await?;
+    hold.check().await?;
+    check_fence(cluster, hold.record()).await?;
+    let layout = &cluster.location.layout;
+    events
+        .step(Step::Gate, async {
+            let named = gate::check(&metadata_path, &clone_pass.inventory, layout).await?;
+            Ok::<_, Error>(((), format!("all {named} objects that the metadata names are in the clone")))
+        })
+        .await?;
+    Ok(Content {
+        captured,
+        proof,
+        etcd,
+        volume,
+        metadata,
+        metadata_path,
+        clone: clone_pass,
+        clone_url: clone.url().to_owned(),
+        work,
+        checkpoint,
+    })
+}
+
+/// Streams etcd's snapshot to disk, checks its trailer, and reads its revision from the file itself.
+async fn snapshot_etcd(cluster: &Cluster, path: PathBuf, events: &Events) -> Result<Option<EtcdContent>> {
+    let Some(etcd) = &cluster.etcd else { return Ok(None) };
+    let total = cluster.record.etcd.as_ref().map(|etcd| etcd.db_size);
+    let report = |bytes: u64| {
+        events.emit(EventKind::Progress { artifact: Artifact::Etcd, done: bytes, total, bytes: Some(bytes) });
+    };
+    let disk = |cause| Error::new(ErrorKind::Failed, "writing etcd's snapshot to disk").because(cause);
+    let mut file = File::create_new(&path).await.map_err(disk)?;
+    let stream = etcd.snapshot().await.map_err(|error| etcd_error("the snapshot", error))?;
+    stream.copy_to(&mut file, report).await.map_err(|error| etcd_error("the snapshot", error))?;
+    file.sync_all().await.map_err(disk)?;
+    let reading = path.clone();
+    let summary = tokio::task::spawn_blocking(move || SnapshotSummary::open(&reading))
+        .await
+        .map_err(|cause| Error::new(ErrorKind::Failed, "reading etcd's snapshot ended early").because(cause))?
+        .map_err(|cause| {
+            Error::new(ErrorKind::Incomplete, "etcd's snapshot can't be read back").because(cause).advise("run again")
+        })?;
+    let revision = summary.revision;
+    let keys = etcd.count(revision).await.map_err(|error| etcd_error("counting keys", error))?;
+    Ok(Some(EtcdContent { path, revision, keys }))
+}

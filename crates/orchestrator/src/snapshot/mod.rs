@@ -1,0 +1,240 @@
+//! A recovery point, from discovery to manifest. Data moves one way: each step takes the last one's value.
+//!
+//! ```text
+//! discover ─► preflight ─► pre-copy ─► undo record ─► pause ─► Paused ─┬─► etcd snapshot ─┐
+//!  reads only   (plan and dry run stop here)                           ├─► bucket delta ──┼─► gate ─► resume ─► store
+//!                                                                      └─► extract ───────┘   always     │
+//!                                                    manifest ◄─ read back ◄─ await ◄─ captured.json ◄───┘
+//! ```
+
+mod bucket;
+mod capture;
+mod captured;
+mod cluster_objects;
+mod extract;
+mod finish;
+mod gate;
+mod plan;
+mod preflight;
+mod staging;
+mod volume;
+mod witness;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+pub use captured::Captured;
+pub use extract::{ExtractOptions, Extracted, extract_to};
+pub use finish::{Finished, finish};
+pub use plan::{Plan, plan};
+
+use crate::cluster::{Cluster, discover};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{EventKind, Events, Step};
+use crate::job::{SnapshotSettings, Stores, Target};
+use crate::outcome::Failure;
+use crate::pause::{self, Hold, Scope, UndoRecord, UndoTools, Undone};
+use crate::run_id::RunId;
+use crate::vault::RunState;
+
+/// Takes a recovery point.
+///
+/// Whatever happens after the undo record is written, the cluster is put back before this returns; if that fails,
+/// [`Failure::still_paused`] says so and the record stays. `cancel` ends the run at the next await: the undo is not cancelled.
+///
+/// # Errors
+/// [`Failure`] with what went wrong, whether anything was changed, and whether the cluster is as it was.
+pub async fn snapshot(
+    target: &Target,
+    settings: &SnapshotSettings,
+    stores: Arc<dyn Stores>,
+    events: &Events,
+    cancel: CancellationToken,
+) -> Result<Finished, Failure> {
+    let started = Timestamp::now();
+    let run = RunId::new(started);
+    events.emit(EventKind::RunStarted { run: run.to_string(), cluster: settings.cluster_name.clone() });
+
+    let prepared = unless_cancelled(&cancel, prepare(target, settings, stores.as_ref(), &run, events)).await;
+    let Prepared { cluster, vault, clone, volumes, staging, record, warnings } =
+        prepared.map_err(Failure::untouched)?;
+    let hold = Hold::take(&cluster, record, events).await.map_err(Failure::untouched)?;
+
+    let pause_began = Timestamp::now();
+    let while_held = async {
+        let paused = pause::pause(&cluster, &hold, Scope::EveryPipeline, settings, events).await?;
+        preflight::check_work(&paused.work, settings)?;
+        let cut = volume::cut(&cluster, &volumes, settings, &run, events);
+        capture::capture(&cluster, paused, &hold, &clone, &staging, cut, events).await
+    };
+    let content = unless_cancelled(&cancel, within(settings.max_pause, while_held)).await;
+    let (resumed, pause_ended) = put_back(&cluster, hold, settings, events, pause_began).await;
+
+    if content.is_err() {
+        volume::discard(&volumes, &settings.cluster_name, &run, events).await;
+    }
+    let content = match (content, &resumed) {
+        (Ok(content), _) => content,
+        (Err(error), Ok(_)) => return Err(Failure { error, changed: true, still_paused: None }),
+        (Err(error), Err(_)) => return Err(Failure { error, changed: true, still_paused: resumed.err() }),
+    };
+    let stored = async {
+        let witness = witness::compare(&cluster, &content, clone.destination(), events).await?;
+        let facts = captured::Facts {
+            run: run.clone(),
+            started,
+            pause_began,
+            pause_ended,
+            resumed: resumed.as_ref().ok(),
+            warnings: &warnings,
+            witness,
+        };
+        let captured =
+            events.step(Step::Store, captured::store(&cluster, &vault, settings, content, &staging, facts)).await?;
+        Ok(captured)
+    };
+    let stored = unless_cancelled(&cancel, stored).await;
+    if stored.is_err() && !volumes.is_empty() && !is_captured(&vault, &run).await {
+        volume::discard(&volumes, &settings.cluster_name, &run, events).await;
+    }
+    let checked = async {
+        let captured = stored?;
+        let (namespace, kubernetes) = (cluster.namespace(), Some(&cluster.kubernetes));
+        volume::await_ready(&captured.artifacts, namespace, kubernetes, stores.as_ref(), settings.ready, events)
+            .await?;
+        finish::read_back(&vault, &captured, stores.as_ref(), events).await?;
+        Ok(captured)
+    };
+    let committed = match unless_cancelled(&cancel, checked).await {
+        Ok(captured) => finish::commit(&vault, &captured, events).await,
+        Err(error) => Err(error),
+    };
+    match committed {
+        Ok(manifest) => {
+            let manifest_url =
+                format!("{}/{}", vault.location().trim_end_matches('/'), vault.key(&run, "manifest.json"));
+            events.emit(EventKind::RunFinished {
+                manifest: Some(manifest_url.clone()),
+                cluster_running: resumed.is_ok(),
+            });
+            Ok(Finished { manifest, manifest_url, still_paused: resumed.err() })
+        }
+        Err(error) => {
+            let error = error.advise(format!("if captured.json was written: `pachsnap finish {run}`"));
+            Err(Failure { error, changed: true, still_paused: resumed.err() })
+        }
+    }
+}
+
+/// Everything that is ready before the first change to the cluster.
+struct Prepared {
+    cluster: Cluster,
+    vault: crate::vault::Vault,
+    clone: bucket::BucketClone,
+    volumes: Vec<volume::EtcdVolume>,
+    staging: staging::Staging,
+    record: UndoRecord,
+    warnings: Vec<String>,
+}
+
+/// Discovers, checks, copies ahead, and composes the undo record. Changes nothing in the cluster.
+async fn prepare(
+    target: &Target,
+    settings: &SnapshotSettings,
+    stores: &dyn Stores,
+    run: &RunId,
+    events: &Events,
+) -> Result<Prepared> {
+    let mut cluster = events
+        .step(Step::Discover, async {
+            let cluster = discover(target, stores, events).await?;
+            let summary = format!(
+                "pachd {} with {} pipelines, {}",
+                cluster.record.pachd_version,
+                cluster.pipelines.len(),
+                cluster.record.bucket
+            );
+            Ok::<_, Error>((cluster, summary))
+        })
+        .await?;
+    let checked = events
+        .step(Step::Preflight, preflight::preflight(&cluster, settings, stores, preflight::Writes::Allowed))
+        .await?;
+    for warning in &checked.warnings {
+        events.warn(warning.clone());
+    }
+    let staging = staging::Staging::create(&settings.staging, run)?;
+    let clone = bucket::BucketClone::open(&cluster, settings, stores, run, &staging, events)?;
+    let clone = events.step(Step::PreCopy, clone.pre_copy()).await?;
+    let (record, new_warnings) = events
+        .step(Step::UndoRecord, async {
+            // Hours may have passed since discovery.
+            cluster.refresh(target).await?;
+            let (loaders, mut warnings) = preflight::check_again(&cluster, settings).await?;
+            let record = UndoRecord::of(&cluster, settings, run.as_str(), loaders).await?;
+            warnings.extend(pause::check_fence_is_possible(&cluster, settings, &record).await?);
+            let summary = format!("{} pipelines, {} services", record.pipelines.len(), record.services.len());
+            Ok::<_, Error>(((record, warnings), summary))
+        })
+        .await?;
+    let mut warnings = checked.warnings;
+    for warning in new_warnings {
+        if !warnings.contains(&warning) {
+            events.warn(warning.clone());
+            warnings.push(warning);
+        }
+    }
+    Ok(Prepared { cluster, vault: checked.vault, clone, volumes: checked.volumes, staging, record, warnings })
+}
+
+/// Whether the vault holds what `pachsnap finish` needs. A vault that can't be asked may hold it.
+async fn is_captured(vault: &crate::vault::Vault, run: &RunId) -> bool {
+    let runs = vault.list_runs().await;
+    runs.map_or(true, |runs| runs.iter().any(|entry| entry.run == *run && entry.state != RunState::Incomplete))
+}
+
+/// Puts everything back, whatever happened before. Answers with the end of the pause too.
+async fn put_back(
+    cluster: &Cluster,
+    hold: Hold,
+    settings: &SnapshotSettings,
+    events: &Events,
+    began: Timestamp,
+) -> (Result<Undone>, Option<Timestamp>) {
+    let tools = UndoTools {
+        kubernetes: &cluster.kubernetes,
+        pachd: Some(&cluster.pachd),
+        poll: settings.poll,
+        stall: settings.stall,
+    };
+    let undone = pause::put_back(hold, &tools, events).await;
+    let ended = undone.is_ok().then(Timestamp::now);
+    if let Some(ended) = ended {
+        events.emit(EventKind::PauseEnded { seconds: seconds_between(began, ended) });
+    }
+    (undone, ended)
+}
+
+/// `work`, unless somebody asks to stop.
+async fn unless_cancelled<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "the run was asked to stop")),
+        done = work => done,
+    }
+}
+
+/// `work`, unless the longest pause passes.
+async fn within<T>(limit: std::time::Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::Deadline, format!("the pause reached its limit of {} s", limit.as_secs()))
+            .advise("raise max-pause, or run again: the clone's next pass finds less to copy"))
+    })
+}
+
+/// Seconds from one instant to a later one.
+fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64()
+}

@@ -1,0 +1,53 @@
+//! A pass that is given up: whole objects remain, and the next pass finishes the work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use orchestrator::clone::final_pass;
+use tokio::sync::Notify;
+
+use crate::hooked::{Call, Hooked};
+use crate::world::{World, fill, same};
+
+#[tokio::test]
+async fn only_whole_objects_are_left_and_nothing_goes_on() {
+    for stop_at in [1, 7, 60, 130] {
+        for world in World::both() {
+            fill(&world.source, 40, same).await;
+            let (enough, writes) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+            let (reached, counted) = (Arc::clone(&enough), Arc::clone(&writes));
+            let clone = Hooked::new(world.clone.clone(), move |call| {
+                if matches!(call, Call::Copy { .. } | Call::Put { .. })
+                    && counted.fetch_add(1, Ordering::SeqCst) + 1 == stop_at
+                {
+                    reached.notify_one();
+                }
+                Ok(())
+            });
+            let spec = world.spec_between(Arc::new(world.source.clone()), Arc::new(clone));
+            let folder = world.folder("given-up");
+            tokio::select! {
+                biased;
+                () = enough.notified() => {}
+                _ = final_pass(&spec, None, &folder) => panic!("it was to be given up"),
+            }
+            let source: BTreeMap<_, _> = world.source.snapshot().unwrap().into_iter().collect();
+            let clone = world.clone.snapshot().unwrap();
+            assert!(clone.len() < source.len());
+            assert!(clone.iter().all(|(key, bytes)| source[key] == *bytes));
+
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let later = writes.load(Ordering::SeqCst);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(writes.load(Ordering::SeqCst), later, "somebody goes on writing");
+
+            let pass = final_pass(&world.spec(), None, &world.folder("final")).await.unwrap();
+            world.assert_exact(&pass).await;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! `pachsnap config`
+
+use clap::{Args, Subcommand};
+use orchestrator::job::Stores as _;
+use orchestrator::outcome::exit_code;
+use orchestrator::{Error, ErrorKind};
+use provider::ListRequest;
+use serde::Serialize;
+
+use crate::cli::options::{PauseOptions, SnapshotOptions, StoreOptions};
+use crate::cli::{Ended, Session};
+use crate::config::{Config, StoreSection, show};
+use crate::render::{DocumentFormat, print_document, stdout_text};
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting, and where its value came from; no secrets
+    Show(Show),
+    /// Read the configuration, open the stores, and say what is wrong
+    Check(Check),
+}
+
+/// Options of `config show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    stores: StoreOptions,
+    #[command(flatten)]
+    options: SnapshotOptions,
+    #[command(flatten)]
+    pause: PauseOptions,
+}
+
+/// Options of `config check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    stores: StoreOptions,
+    #[command(flatten)]
+    options: SnapshotOptions,
+    #[command(flatten)]
+    pause: PauseOptions,
+    /// How to print the result
+    #[arg(short, long, value_enum, default_value_t)]
+    output: DocumentFormat,
+}
+
+/// One thing that was checked.
+#[derive(Debug, Serialize)]
+struct Checked {
+    what: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+impl ConfigCommand {
+    /// Shows or checks the configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) async fn run(self, session: &Session) -> Result<u8, Ended> {
+        match self {
+            Self::Show(Show { stores, options, pause }) => {
+                let config = session.config(&[stores.flags(), options.flags(), pause.flags()])?;
+                stdout_text(&show(&config)).map_err(|cause| {
+                    Error::new(ErrorKind::Failed, "the configuration can't be written to stdout").because(cause)
+                })?;
+                Ok(exit_code::OK)
+            }
+            Self::Check(Check { stores, options, pause, output }) => {
+                let config = session.config(&[stores.flags(), options.flags(), pause.flags()])?;
+                let checks = session.reading(async { Ok(check(session, &config).await) }).await?;
+                print_document(&checks, output, |checks| text(checks))?;
+                let wrong = checks.iter().filter(|check| !check.ok).count();
+                match wrong {
+                    0 => Ok(exit_code::OK),
+                    _ => {
+                        Err(Error::new(ErrorKind::Configuration, format!("{wrong} checks of the configuration failed"))
+                            .into())
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn check(session: &Session, config: &Config) -> Vec<Checked> {
+    let checked = |what: &'static str, result: Result<String, Error>| Checked {
+        what,
+        ok: result.is_ok(),
+        detail: result.unwrap_or_else(|error| chain(&error)),
+    };
+    let file = config.layers().file.as_ref().map_or_else(|| "none found".to_owned(), |file| file.display().to_string());
+    vec![
+        checked("configuration file", Ok(file)),
+        checked("token", config.token().map_err(Error::from).map(|token| presence(token.is_some()))),
+        checked(
+            "keys of the data bucket",
+            config.store_keys(StoreSection::Bucket).map_err(Error::from).map(|keys| presence(keys.is_some())),
+        ),
+        checked("kubernetes", kubernetes(session, config).await),
+        checked("vault", vault(session, config).await),
+        checked("clone", clone(session, config).await),
+    ]
+}
+
+fn presence(present: bool) -> String {
+    if present { "set".to_owned() } else { "not set".to_owned() }
+}
+
+async fn kubernetes(session: &Session, config: &Config) -> Result<String, Error> {
+    let target = session.target(config).await?;
+    let version = target.kubernetes.apiserver_version().await?;
+    Ok(format!("version {}, namespace {}", version.git_version, target.namespace))
+}
+
+async fn vault(session: &Session, config: &Config) -> Result<String, Error> {
+    let vault = session.vault(config).await?;
+    vault.check_usable().await?;
+    Ok(format!("{} can be written, create-only, as {}", vault.location(), vault.cluster()))
+}
+
+async fn clone(session: &Session, config: &Config) -> Result<String, Error> {
+    let opened = session.stores(config).open_url(config.require("clone.url")?)?;
+    opened.bucket.list(&ListRequest { max_keys: 1, ..ListRequest::default() }).await?;
+    Ok(format!("{} can be listed", opened.bucket.location()))
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn text(checks: &[Checked]) -> String {
+    checks
+        .iter()
+        .map(|check| format!("{} {:<24} {}\n", if check.ok { "ok  " } else { "FAIL" }, check.what, check.detail))
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! One file per command.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+#[cfg(feature = "demo")]
+pub(crate) mod demo;
+pub(crate) mod discover;
+pub(crate) mod extract;
+pub(crate) mod finish;
+pub(crate) mod list;
+pub(crate) mod pause;
+pub(crate) mod plan;
+pub(crate) mod rbac;
+pub(crate) mod resume;
+pub(crate) mod schema;
+pub(crate) mod show;
+pub(crate) mod snapshot;
+pub(crate) mod verify;

@@ -1,0 +1,184 @@
+//! The settings that exist: one line each, in the order in which `config show` prints them.
+
+/// What kind of value a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// A path on this machine.
+    Path,
+    /// A URL of a store, without credentials.
+    StoreUrl,
+    /// A span of time such as `15m`.
+    Duration,
+    /// A whole number of at least one.
+    Count,
+    /// `true` or `false`.
+    Boolean,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// Node ports, from → to.
+    Ports,
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    /// Section and name: `snapshot.max-pause`.
+    pub(crate) path: &'static str,
+    /// What it holds.
+    pub(crate) kind: Kind,
+    /// The value when nobody sets it.
+    pub(crate) default: Option<&'static str>,
+    /// What it is for, in a few words.
+    pub(crate) about: &'static str,
+}
+
+impl Field {
+    /// The environment variable that sets it: `PACHSNAP_SNAPSHOT_MAX_PAUSE`.
+    pub(crate) fn variable(&self) -> String {
+        format!("PACHSNAP_{}", self.path.replace(['.', '-'], "_").to_ascii_uppercase())
+    }
+}
+
+const fn field(path: &'static str, kind: Kind, default: Option<&'static str>, about: &'static str) -> Field {
+    Field { path, kind, default, about }
+}
+
+const CREDENTIALS_OF_DATA: Kind = Kind::Choice(&["cluster", "environment"]);
+const STORES: Kind = Kind::Choice(&["aws", "minio", "other"]);
+const ABOUT_STORE: &str = "which S3 it speaks: aws without an endpoint and other with one, if not set";
+
+/// Every setting. Secrets have none: settings name the environment variable or the file that holds them.
+pub(crate) const FIELDS: &[Field] = &[
+    field("cluster.name", Kind::Text, None, "name of the cluster in the vault; the namespace's name if not set"),
+    field("cluster.namespace", Kind::Text, None, "namespace of the deployment; the context's if not set"),
+    field("cluster.context", Kind::Text, None, "context of the kubeconfig"),
+    field("cluster.kubeconfig", Kind::Path, None, "kubeconfig; $KUBECONFIG, ~/.kube/config or the pod's if not set"),
+    field("cluster.pachd-deployment", Kind::Text, Some("pachd"), "name of pachd's Deployment"),
+    field("cluster.pachd-address", Kind::Text, None, "host:port of pachd, to go there instead of to its pod"),
+    field("cluster.etcd-address", Kind::Text, None, "host:port of etcd, to go there instead of to its pod"),
+    field("cluster.token-env", Kind::Text, Some("PACHSNAP_TOKEN"), "environment variable with the Pachyderm token"),
+    field("cluster.token-file", Kind::Path, None, "file with the Pachyderm token"),
+    field("cluster.tls-ca-file", Kind::Path, None, "PEM file with the certificates to believe at a grpcs:// address"),
+    field("bucket.credentials", CREDENTIALS_OF_DATA, Some("cluster"), "whose keys read the data bucket"),
+    field("bucket.endpoint", Kind::Text, None, "endpoint of the data bucket as seen from here"),
+    field("bucket.store", STORES, None, ABOUT_STORE),
+    field("bucket.region", Kind::Text, None, "region of the data bucket"),
+    field("bucket.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
+    field("bucket.access-key-id-env", Kind::Text, None, "environment variable with the access key id"),
+    field("bucket.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
+    field("bucket.session-token-env", Kind::Text, None, "environment variable with the session token"),
+    field("bucket.path", Kind::Path, None, "LOCAL clusters: where the storage root is mounted on this machine"),
+    field("vault.url", Kind::StoreUrl, None, "where recovery points are kept"),
+    field("vault.endpoint", Kind::Text, None, "endpoint of an S3-compatible store"),
+    field("vault.store", STORES, None, ABOUT_STORE),
+    field("vault.region", Kind::Text, None, "region"),
+    field("vault.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
+    field("vault.create-only-put", Kind::Boolean, None, "the store honours If-None-Match, although its kind may not"),
+    field("vault.access-key-id-env", Kind::Text, None, "environment variable with the access key id"),
+    field("vault.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
+    field("vault.session-token-env", Kind::Text, None, "environment variable with the session token"),
+    field("clone.url", Kind::StoreUrl, None, "where each recovery point's clone gets a prefix of its own"),
+    field("clone.endpoint", Kind::Text, None, "endpoint of an S3-compatible store"),
+    field("clone.store", STORES, None, ABOUT_STORE),
+    field("clone.region", Kind::Text, None, "region"),
+    field("clone.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
+    field("clone.create-only-put", Kind::Boolean, None, "the store honours If-None-Match, although its kind may not"),
+    field("clone.access-key-id-env", Kind::Text, None, "environment variable with the access key id"),
+    field("clone.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
+    field("clone.session-token-env", Kind::Text, None, "environment variable with the session token"),
+    field(
+        "snapshot.fence",
+        Kind::Choice(&["selector", "ports", "none"]),
+        Some("selector"),
+        "how outside traffic is kept out",
+    ),
+    field("snapshot.port-map", Kind::Ports, None, "node ports to switch; Pachyderm's documented numbers if not set"),
+    field(
+        "snapshot.open-commits",
+        Kind::Choice(&["refuse", "record"]),
+        Some("refuse"),
+        "open user commits, whose content a restore of the metadata loses",
+    ),
+    field(
+        "snapshot.volume",
+        Kind::Choice(&["auto", "require", "skip"]),
+        Some("auto"),
+        "the disk under etcd: snapshot it where a provider can, require it, or leave it to etcd's own snapshot",
+    ),
+    field(
+        "snapshot.volume-class",
+        Kind::Text,
+        None,
+        "VolumeSnapshotClass of the disk under etcd; the driver's default if not set",
+    ),
+    field("snapshot.ready-timeout", Kind::Duration, Some("4h"), "longest wait until the disk's snapshot can be used"),
+    field(
+        "snapshot.drain",
+        Kind::Choice(&["wait", "interrupt"]),
+        Some("wait"),
+        "running jobs: wait, or stop under them",
+    ),
+    field("snapshot.drain-timeout", Kind::Duration, Some("30m"), "longest wait for running jobs"),
+    field("snapshot.stall", Kind::Duration, Some("120s"), "longest time without progress"),
+    field("snapshot.max-pause", Kind::Duration, Some("1h"), "longest pause; then capture ends and the cluster resumes"),
+    field("snapshot.pipeline-parallelism", Kind::Count, Some("8"), "stop and start calls under way at once"),
+    field("snapshot.copy-parallelism", Kind::Count, Some("32"), "object copies under way at once"),
+    field(
+        "snapshot.staging",
+        Kind::Path,
+        None,
+        "folder for parts on their way to the vault; the cache folder if not set",
+    ),
+    field("snapshot.poll", Kind::Duration, Some("2s"), "how often the cluster is asked while something is waited for"),
+];
+
+/// The setting of that name.
+pub(crate) fn find(path: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.path == path)
+}
+
+/// The sections, in order.
+pub(crate) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<&str> = Vec::new();
+    for field in FIELDS {
+        let section = field.path.split('.').next().unwrap_or_default();
+        if sections.last() != Some(&section) {
+            sections.push(section);
+        }
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_and_variable_is_unique() {
+        let mut variables: Vec<String> = FIELDS.iter().map(Field::variable).collect();
+        variables.sort();
+        variables.dedup();
+        assert_eq!(variables.len(), FIELDS.len());
+    }
+
+    #[test]
+    fn no_setting_holds_a_secret() {
+        for field in FIELDS {
+            let name = field.path;
+            if name.contains("token") || name.contains("secret") || name.contains("key") || name.contains("password") {
+                assert!(name.ends_with("-env") || name.ends_with("-file"), "{name} would hold a secret");
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_fit_their_kind() {
+        for field in FIELDS {
+            if let Some(default) = field.default {
+                assert!(super::super::value::Value::parse(field.kind, default).is_ok(), "{}", field.path);
+            }
+        }
+    }
+}

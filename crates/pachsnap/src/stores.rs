@@ -1,0 +1,140 @@
+//! The stores that this binary can open, with the options and keys of the configuration.
+
+#[cfg(feature = "onprem")]
+mod directory;
+#[cfg(feature = "onprem")]
+mod s3_store;
+mod s3_url;
+#[cfg(not(feature = "onprem"))]
+mod without_onprem;
+
+use orchestrator::cluster::{BucketLocation, BucketPlace};
+use orchestrator::job::{Opened, OpenedVolume, Stores};
+use orchestrator::manifest::EtcdVolumeRecord;
+use orchestrator::{Error, ErrorKind, Result};
+
+use crate::config::{Config, StoreSection};
+use s3_url::S3Url;
+#[cfg(not(feature = "onprem"))]
+use without_onprem::{directory, s3_store};
+
+/// Opens stores as the configuration says.
+#[derive(Debug)]
+pub(crate) struct ConfiguredStores {
+    config: Config,
+}
+
+impl ConfiguredStores {
+    /// Stores of this configuration.
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config }
+    }
+
+    /// Whose options and keys apply to a URL: those of the section whose own URL is the longest beginning of it.
+    fn section_of(&self, url: &str) -> Option<StoreSection> {
+        let plain = |url: &str| url.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
+        let url = plain(url);
+        let matching = |section: StoreSection| {
+            let own = plain(self.config.text(&format!("{}.url", section.name()))?);
+            let rest = url.strip_prefix(&own)?;
+            (rest.is_empty() || rest.starts_with('/')).then_some((own.len(), section))
+        };
+        let sections = [StoreSection::Vault, StoreSection::Clone];
+        sections.into_iter().filter_map(matching).max_by_key(|(length, _)| *length).map(|(_, section)| section)
+    }
+}
+
+/// Waits for a store to be opened: folders are looked at, and an SDK may look for credentials in files and at the
+/// instance. Needs a runtime with several threads.
+#[cfg(feature = "onprem")]
+fn wait_for<T>(opening: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(opening))
+}
+
+impl Stores for ConfiguredStores {
+    fn open_data(&self, location: &BucketLocation) -> Result<Opened> {
+        match &location.place {
+            BucketPlace::S3 { bucket, endpoint, region, credentials } => {
+                s3_store::open_data(&self.config, bucket, endpoint.as_deref(), region.as_deref(), credentials.as_ref())
+            }
+            BucketPlace::Local { host_path } => match self.config.path("bucket.path") {
+                Some(path) => directory::open_data(&path),
+                None => Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!("the cluster keeps its data in {host_path} on its node, and bucket.path is not set"),
+                )
+                .advise("mount that folder on this machine and name it by bucket.path")),
+            },
+            BucketPlace::Google { .. } | BucketPlace::Microsoft { .. } => {
+                Err(Error::new(ErrorKind::Configuration, format!("{} can't be opened", location.describe()))
+                    .advise("this build has no provider for that cloud"))
+            }
+        }
+    }
+
+    fn open_url(&self, url: &str) -> Result<Opened> {
+        if url.starts_with("file:") {
+            return directory::open_url(url);
+        }
+        match S3Url::parse(url) {
+            Some(place) => s3_store::open(&self.config, self.section_of(url), &place),
+            None => Err(Error::new(ErrorKind::Configuration, format!("{url:?} is not the URL of a store"))
+                .advise("this build opens s3://bucket/prefix and file:///folder")),
+        }
+    }
+
+    fn open_volume(
+        &self,
+        _kubernetes: &kube::Client,
+        _namespace: &str,
+        _volume: &EtcdVolumeRecord,
+    ) -> Result<Option<OpenedVolume>> {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Environment;
+
+    fn stores(vault: &str, clone: &str) -> ConfiguredStores {
+        let flags = [("vault.url", "--vault", vault.to_owned()), ("clone.url", "--clone", clone.to_owned())];
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("empty.toml");
+        std::fs::write(&file, "").unwrap();
+        ConfiguredStores::new(Config::load(Some(&file), Environment::default(), &flags).unwrap())
+    }
+
+    #[test]
+    fn the_longest_matching_section_counts() {
+        let stores = stores("s3://backups", "s3://backups/clones/");
+        assert_eq!(stores.section_of("s3://backups/clones/run-1"), Some(StoreSection::Clone));
+        assert_eq!(stores.section_of("s3://backups/clones?endpoint=http%3A//x"), Some(StoreSection::Clone));
+        assert_eq!(stores.section_of("s3://backups/clones-of-others"), Some(StoreSection::Vault));
+        assert_eq!(stores.section_of("s3://backups2"), None);
+    }
+
+    #[cfg(feature = "onprem")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_folder_is_made_for_a_vault_but_not_for_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = folder.path().join("vault");
+        let url = format!("file://{}", vault.display());
+        let opened = stores(&url, "s3://clones").open_url(&url).unwrap();
+        assert_eq!(opened.realm, "file");
+        assert!(vault.is_dir());
+        assert!(directory::open_data(&folder.path().join("data")).is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn unknown_schemes_are_refused() {
+        let stores = stores("s3://backups", "s3://clones");
+        for url in ["gs://bucket", "backups", "s3://", "file://relative/folder"] {
+            let error = stores.open_url(url).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
+        }
+    }
+}

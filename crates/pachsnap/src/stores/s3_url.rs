@@ -1,0 +1,74 @@
+//! URLs of S3 buckets, as people write them and as manifests record them.
+
+/// `s3://bucket/prefix`, with `?endpoint=…` where a manifest names the store. Prefix and endpoint are percent-encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct S3Url {
+    /// Bucket name.
+    pub(crate) bucket: String,
+    /// What keys begin with: empty, or ending in a slash.
+    pub(crate) prefix: String,
+    /// Endpoint that the URL names.
+    pub(crate) endpoint: Option<String>,
+}
+
+impl S3Url {
+    /// Reads a URL; `None` for what is no URL of an S3 bucket.
+    pub(crate) fn parse(url: &str) -> Option<Self> {
+        let rest = url.strip_prefix("s3://")?;
+        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        if bucket.is_empty() || bucket.contains('@') {
+            return None;
+        }
+        let endpoint = match query {
+            Some(query) => Some(decode(query.strip_prefix("endpoint=")?)?),
+            None => None,
+        };
+        let mut prefix = decode(prefix)?;
+        if !prefix.is_empty() && !prefix.ends_with('/') {
+            prefix.push('/');
+        }
+        Some(Self { bucket: bucket.to_owned(), prefix, endpoint })
+    }
+}
+
+/// Undoes percent-encoding; `None` if that isn't valid.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        if first == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> Option<(String, String, Option<String>)> {
+        S3Url::parse(url).map(|url| (url.bucket, url.prefix, url.endpoint))
+    }
+
+    #[test]
+    fn urls() {
+        let expect = |bucket: &str, prefix: &str, endpoint: Option<&str>| {
+            Some((bucket.to_owned(), prefix.to_owned(), endpoint.map(str::to_owned)))
+        };
+        assert_eq!(parsed("s3://b"), expect("b", "", None));
+        assert_eq!(parsed("s3://b/"), expect("b", "", None));
+        assert_eq!(parsed("s3://b/a/c"), expect("b", "a/c/", None));
+        assert_eq!(parsed("s3://b/a%20c/"), expect("b", "a c/", None));
+        assert_eq!(parsed("s3://b/p?endpoint=http%3A//127.0.0.1%3A9"), expect("b", "p/", Some("http://127.0.0.1:9")));
+        for wrong in ["s3://", "s3:///p", "s3://b?x=1", "s3://b/%zz", "s3://b/%4", "gs://b", "s3://key@b"] {
+            assert_eq!(parsed(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Facts about a bucket that a plan needs and no object call tells.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{CopyToken, Key, Result};
+
+/// Facts about a bucket: for preflight and prune.
+///
+/// Every answer distinguishes "no" from "can't be known" (`None`): a right may be missing, or the store may lack the
+/// question.
+#[async_trait]
+pub trait BucketFacts: Send + Sync {
+    /// Reads all facts once.
+    ///
+    /// # Errors
+    /// `NotFound` when the bucket is missing, `Unauthenticated` and `Unavailable`; a fact that alone can't be read is
+    /// `None`.
+    async fn facts(&self) -> Result<Facts>;
+
+    /// Multipart uploads that were begun and never finished: they cost money and no listing shows them.
+    ///
+    /// # Errors
+    /// `Unsupported` where the store has no such thing.
+    async fn unfinished_uploads(&self) -> Result<Vec<UnfinishedUpload>>;
+}
+
+/// What is known of a bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Region or location.
+    pub region: Option<String>,
+    /// Whether old versions of objects are kept.
+    pub versioning: Option<bool>,
+    /// Whether objects may be locked against deletion.
+    pub object_lock: Option<bool>,
+    /// Rules that expire or move objects, in words.
+    pub lifecycle: Option<Vec<String>>,
+    /// Server-side encryption, in words.
+    pub encryption: Option<String>,
+    /// Who can read it.
+    pub exposure: Option<Exposure>,
+}
+
+/// Who can read a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exposure {
+    /// Only who was given a right.
+    Private,
+    /// Everybody, or every user of the machine.
+    Public,
+}
+
+/// A multipart upload that was begun and never finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfinishedUpload {
+    /// Its key.
+    pub key: Key,
+    /// When it was begun.
+    pub started: Option<Timestamp>,
+    /// What [`Bucket::abandon_copy`](crate::Bucket::abandon_copy) takes to end it.
+    pub token: CopyToken,
+}

@@ -1,0 +1,163 @@
+//! Point-in-time snapshots of persistent volumes.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Owner, Result, VolumeCapabilities};
+
+/// A service that snapshots volumes and makes volumes of snapshots.
+///
+/// **Identity.** `cut` and `create_volume` carry a caller-chosen identity. Called again with the same one, also from another
+/// process and also after a lost reply, they answer with the result of the first call: one identity, one result. Where
+/// a service can't promise that, the implementation looks up what its first call left, by tag, before it calls again.
+///
+/// **Cut and ready.** `cut` returns when the point in time is fixed, long before the copy is finished. From then on
+/// writes to the volume no longer reach the snapshot.
+#[async_trait]
+pub trait VolumeSnapshots: Send + Sync + fmt::Debug {
+    /// What this service can do.
+    fn capabilities(&self) -> VolumeCapabilities;
+
+    /// Fixes the point in time of a new snapshot.
+    ///
+    /// # Errors
+    /// `NotFound` when the volume is missing; `Exhausted` at a quota; `AlreadyExists` when the identity is taken by
+    /// somebody else's snapshot.
+    async fn cut(&self, request: &CutRequest) -> Result<VolumeSnapshot>;
+
+    /// How far a snapshot is.
+    ///
+    /// # Errors
+    /// `NotFound` when it is gone.
+    async fn status(&self, snapshot: &SnapshotId) -> Result<SnapshotStatus>;
+
+    /// A volume with the snapshot's content.
+    ///
+    /// # Errors
+    /// `NotFound` when the snapshot is gone, `Invalid` when it isn't ready or the size is too small.
+    async fn create_volume(&self, request: &CreateVolumeRequest) -> Result<RestoredVolume>;
+
+    /// Deletes a snapshot. Absent is success.
+    ///
+    /// # Errors
+    /// `Denied` when a lock or policy holds it.
+    async fn delete(&self, snapshot: &SnapshotId) -> Result<()>;
+
+    /// Every snapshot that carries this owner's tags, whole or not.
+    ///
+    /// # Errors
+    /// Those of the service.
+    async fn list(&self, owner: &Owner) -> Result<Vec<VolumeSnapshot>>;
+}
+
+/// The provider's name of a volume, as the cluster's PersistentVolume tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VolumeId(pub String);
+
+/// The provider's name of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SnapshotId(pub String);
+
+/// What to snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutRequest {
+    /// The volume.
+    pub volume: VolumeId,
+    /// The identity of this cut: the same one, the same snapshot. At most 63 of `a-z0-9-`.
+    pub identity: String,
+    /// Tags to carry.
+    pub owner: Owner,
+    /// What a person reads in the provider's console.
+    pub description: String,
+}
+
+/// A snapshot whose point in time is fixed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeSnapshot {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// The volume it was cut from.
+    pub volume: VolumeId,
+    /// The point in time, by the service's clock.
+    pub cut_at: Timestamp,
+    /// Size of the volume in bytes.
+    pub size: u64,
+    /// Its tags.
+    pub owner: Owner,
+    /// Its identity.
+    pub identity: String,
+}
+
+/// How far a snapshot is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotStatus {
+    /// Pending, ready or failed.
+    pub state: SnapshotState,
+    /// Size that is stored, in bytes, where the service tells it.
+    pub stored_bytes: Option<u64>,
+}
+
+/// State of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotState {
+    /// The point in time is fixed, the copy goes on.
+    Pending {
+        /// 0 to 100, where the service tells it.
+        percent: Option<u8>,
+    },
+    /// A volume can be made of it.
+    Ready,
+    /// It will never be ready.
+    Failed {
+        /// The service's words.
+        reason: String,
+    },
+}
+
+/// A volume to be made of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateVolumeRequest {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// The identity of this volume: the same one, the same volume. At most 63 of `a-z0-9-`.
+    pub identity: String,
+    /// Tags to carry.
+    pub owner: Owner,
+    /// Size in bytes, at least the snapshot's; `None` means the snapshot's.
+    pub size: Option<u64>,
+    /// Zone to create it in, where the service has zones.
+    pub zone: Option<String>,
+    /// Storage class or type; `None` means the source's.
+    pub class: Option<String>,
+}
+
+/// A volume made of a snapshot, in words that Kubernetes understands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestoredVolume {
+    /// A PersistentVolume has to be made over this volume.
+    Volume {
+        /// Name of the CSI driver.
+        driver: String,
+        /// The driver's handle of the volume.
+        handle: String,
+        /// Size in bytes.
+        size: u64,
+        /// Zone that the volume can be used in.
+        zone: Option<String>,
+    },
+    /// A claim is bound to it already.
+    Claim {
+        /// Namespace of the claim.
+        namespace: String,
+        /// Name of the claim.
+        name: String,
+        /// Size in bytes.
+        size: u64,
+    },
+}

@@ -1,0 +1,214 @@
+//! A bucket of an S3 store behind the contract.
+
+mod copy;
+mod delete;
+mod exposure;
+mod facts;
+mod get;
+mod list;
+mod meta;
+mod put;
+mod upload;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use provider::{
+    Bucket, BucketCapabilities, BucketFacts, Copied, CopyRequest, CopyToken, DeleteOutcome, Error, ErrorKind, Facts,
+    GetRequest, Key, ListRequest, ObjectMeta, ObjectStream, Page, Put, PutRequest, Result, UnfinishedUpload,
+};
+
+use crate::client::Clients;
+use crate::error::refused;
+use crate::location::{Location, plain_endpoint};
+use crate::{Quirks, S3Config};
+
+/// A bucket of an S3 store, or a prefix of one.
+///
+/// Cheap to clone; clones share their connections. Where a key could not be held exactly as written
+/// ([`Quirks::keys`]), nothing is sent: a write is refused with `Invalid`, and a read finds nothing, rather than
+/// touching the object that the store would make of the name.
+///
+/// Two kinds of keys that no capability tells of are refused with an error: those of blanks only, which the SDK takes for none,
+/// and, above the size of one part, those with control characters, which the protocol's XML can't carry.
+///
+/// Differences from the ideal, told by the capabilities: without `conditional_copy` a copy compares the version just
+/// before it copies, which leaves a moment in between.
+#[derive(Clone)]
+pub struct S3Bucket {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clients: Clients,
+    bucket: String,
+    prefix: String,
+    endpoint: Option<String>,
+    quirks: Quirks,
+}
+
+impl S3Bucket {
+    /// Opens a bucket. Nothing is asked of the store yet; with [`crate::CredentialsConfig::Chain`] the SDK reads the
+    /// environment, its files and perhaps the instance's metadata.
+    ///
+    /// # Errors
+    /// `Invalid` for an empty bucket name or an endpoint that isn't a URL of HTTP.
+    pub async fn open(config: &S3Config) -> Result<Self> {
+        let invalid = |why| refused(ErrorKind::Invalid, "open", format!("s3://{}", config.bucket), why);
+        if config.bucket.is_empty() || config.bucket.contains(['/', '?']) {
+            return Err(invalid("the bucket has no name, or one with a slash or question mark"));
+        }
+        let http = |endpoint: &String| endpoint.starts_with("http://") || endpoint.starts_with("https://");
+        if !config.endpoint.as_ref().is_none_or(http) {
+            return Err(invalid("the endpoint must begin with http:// or https://"));
+        }
+        let quirks = config.resolved_quirks();
+        let clients = Clients::connect(config, &quirks).await;
+        let inner = Inner {
+            clients,
+            bucket: config.bucket.clone(),
+            prefix: config.prefix.clone(),
+            endpoint: config.endpoint.as_deref().map(plain_endpoint),
+            quirks,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Another bucket or prefix of the same store, over the same connections.
+    #[must_use]
+    pub fn sibling(&self, bucket: impl Into<String>, prefix: impl Into<String>) -> Self {
+        let inner = Inner {
+            clients: self.inner.clients.clone(),
+            bucket: bucket.into(),
+            prefix: prefix.into(),
+            endpoint: self.inner.endpoint.clone(),
+            quirks: self.inner.quirks.clone(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What the store can do, as configured.
+    #[must_use]
+    pub fn quirks(&self) -> &Quirks {
+        &self.inner.quirks
+    }
+
+    fn client(&self) -> &Client {
+        &self.inner.clients.quick
+    }
+
+    fn patient(&self) -> &Client {
+        &self.inner.clients.patient
+    }
+
+    fn name(&self) -> &str {
+        &self.inner.bucket
+    }
+
+    fn place(&self) -> Location {
+        Location {
+            bucket: self.inner.bucket.clone(),
+            prefix: self.inner.prefix.clone(),
+            endpoint: self.inner.endpoint.clone(),
+        }
+    }
+
+    /// The key as the store knows it.
+    fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.inner.prefix)
+    }
+
+    /// A key in messages.
+    fn resource(&self, full: &str) -> String {
+        format!("s3://{}/{full}", self.inner.bucket)
+    }
+
+    /// Whether the store holds this full key exactly as written.
+    fn holds(&self, full: &str) -> bool {
+        self.inner.quirks.keys.holds(full)
+    }
+
+    /// The full key to write to, refused where the store would make another one of it.
+    fn full_to_write(&self, key: &Key, operation: &'static str) -> Result<String> {
+        let full = self.full(key.as_str());
+        if !key.as_str().is_empty() && self.holds(&full) {
+            return Ok(full);
+        }
+        let why = "the store doesn't hold this key exactly as written";
+        Err(refused(ErrorKind::Invalid, operation, self.resource(&full), why))
+    }
+
+    /// The full key to read, absent where the store can't hold it.
+    fn full_to_read(&self, key: &Key, operation: &'static str) -> Result<String> {
+        let full = self.full(key.as_str());
+        if !key.as_str().is_empty() && self.holds(&full) {
+            return Ok(full);
+        }
+        Err(self.absent(operation, &full))
+    }
+
+    fn absent(&self, operation: &'static str, full: &str) -> Error {
+        Error::new(ErrorKind::NotFound, operation, self.resource(full))
+    }
+}
+
+impl fmt::Debug for S3Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Bucket")
+            .field("location", &self.place().to_string())
+            .field("region", &self.inner.clients.region)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Bucket for S3Bucket {
+    fn capabilities(&self) -> BucketCapabilities {
+        self.inner.quirks.capabilities(&self.inner.prefix)
+    }
+
+    fn location(&self) -> String {
+        self.place().to_string()
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<Page> {
+        list::list(self, request).await
+    }
+
+    async fn copy_from(&self, request: &CopyRequest) -> Result<Copied> {
+        copy::copy(self, request).await
+    }
+
+    async fn abandon_copy(&self, to: &Key, token: &CopyToken) -> Result<()> {
+        copy::abandon(self, to, token).await
+    }
+
+    async fn get(&self, request: &GetRequest) -> Result<ObjectStream> {
+        get::get(self, request).await
+    }
+
+    async fn put(&self, request: PutRequest) -> Result<Put> {
+        put::put(self, request).await
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>> {
+        get::head(self, key).await
+    }
+
+    async fn delete(&self, keys: &[Key]) -> Result<Vec<DeleteOutcome>> {
+        delete::delete(self, keys).await
+    }
+}
+
+#[async_trait]
+impl BucketFacts for S3Bucket {
+    async fn facts(&self) -> Result<Facts> {
+        facts::facts(self).await
+    }
+
+    async fn unfinished_uploads(&self) -> Result<Vec<UnfinishedUpload>> {
+        facts::unfinished_uploads(self).await
+    }
+}

@@ -1,0 +1,206 @@
+//! Where a bucket is and how to reach it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{QuirkOverrides, Quirks, StoreKind};
+
+/// A text that no output shows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one who sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+/// A bucket of an S3 store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct S3Config {
+    /// The bucket's name.
+    pub bucket: String,
+    /// What every key begins with; not shown to callers. Usually it ends in `/`.
+    #[serde(default)]
+    pub prefix: String,
+    /// URL of the store; absent for Amazon S3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Region; absent means what the SDK finds (environment, profile, instance), or `us-east-1` with an endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Whether the bucket is in the path rather than in the host name; absent means: when there is an endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_style: Option<bool>,
+    /// Which S3 the store speaks; absent means Amazon's without an endpoint and [`StoreKind::Other`] with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreKind>,
+    /// What the store does otherwise than its kind.
+    #[serde(default)]
+    pub quirks: QuirkOverrides,
+    /// Who asks.
+    #[serde(default)]
+    pub credentials: CredentialsConfig,
+    /// How long to wait.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+impl S3Config {
+    /// A bucket of Amazon S3 with the SDK's own credentials.
+    pub fn aws(bucket: impl Into<String>) -> Self {
+        Self {
+            bucket: bucket.into(),
+            prefix: String::new(),
+            endpoint: None,
+            region: None,
+            path_style: None,
+            store: None,
+            quirks: QuirkOverrides::default(),
+            credentials: CredentialsConfig::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// A bucket of another store, with a key pair.
+    pub fn at(
+        endpoint: impl Into<String>,
+        store: StoreKind,
+        bucket: impl Into<String>,
+        id: &str,
+        secret: &str,
+    ) -> Self {
+        Self {
+            endpoint: Some(endpoint.into()),
+            store: Some(store),
+            credentials: CredentialsConfig::Static {
+                access_key_id: id.to_owned(),
+                secret_access_key: secret.into(),
+                session_token: None,
+            },
+            ..Self::aws(bucket)
+        }
+    }
+
+    /// What the store can do, by its kind and the configured differences.
+    #[must_use]
+    pub fn resolved_quirks(&self) -> Quirks {
+        let usual = if self.endpoint.is_some() { StoreKind::Other } else { StoreKind::Aws };
+        self.quirks.over(Quirks::of(self.store.unwrap_or(usual)))
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum CredentialsConfig {
+    /// A key pair written down.
+    Static {
+        /// Id of the key.
+        access_key_id: String,
+        /// The secret key.
+        secret_access_key: Secret,
+        /// Token of a session, for temporary keys.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_token: Option<Secret>,
+    },
+    /// What the AWS SDK finds: environment, profile, web identity, container, instance.
+    Chain {
+        /// Profile of the shared configuration; absent means the usual one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        profile: Option<String>,
+    },
+}
+
+impl Default for CredentialsConfig {
+    fn default() -> Self {
+        Self::Chain { profile: None }
+    }
+}
+
+/// How long to wait, in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect_seconds: u64,
+    /// For the first byte of an answer, from when the request was sent.
+    pub answer_seconds: u64,
+    /// For the whole answer of a copy or of completing an upload: S3 may take minutes for large ones.
+    pub copy_seconds: u64,
+    /// How long a body may stand still, in either direction.
+    pub stall_seconds: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect_seconds: 5, answer_seconds: 60, copy_seconds: 900, stall_seconds: 20 }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_read_and_hides_its_secrets() {
+        let config: S3Config = toml::from_str(
+            r#"
+            bucket = "data"
+            prefix = "pach/"
+            endpoint = "http://127.0.0.1:9000"
+            store = "minio"
+            quirks = { part-bytes = 5242880 }
+            credentials = { from = "static", access-key-id = "id", secret-access-key = "hush", session-token = "hush" }
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.resolved_quirks().part_bytes, 5 << 20);
+        assert!(!config.resolved_quirks().keys.empty_segments);
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hush") && shown.contains("<redacted>"), "{shown}");
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        for text in [
+            "bucket = \"b\"\nbukket = \"c\"",
+            "bucket = \"b\"\nquirks = { checksum = true }",
+            "bucket = \"b\"\ncredentials = { from = \"chain\", profil = \"p\" }",
+            "bucket = \"b\"\ntimeouts = { read = 1 }",
+        ] {
+            assert!(toml::from_str::<S3Config>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_nothing_is_known_of_is_not_trusted_with_conditions() {
+        let config = S3Config { endpoint: Some("http://x".into()), ..S3Config::aws("b") };
+        let quirks = config.resolved_quirks();
+        assert!(!quirks.create_only_put && !quirks.conditional_copy && !quirks.checksums);
+        assert!(S3Config::aws("b").resolved_quirks().create_only_put);
+    }
+}

@@ -1,0 +1,203 @@
+//! The conformance suite and MinIO's own ways on a real MinIO.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod create_only_race;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use provider::testkit::conformance::{self, BucketFixture, BucketPair};
+use provider::{
+    Bucket, BucketFacts, Checksum, CopyRequest, ErrorKind, Exposure, GetRequest, Key, KeyRules, PutMode, PutRequest,
+};
+use s3::{QuirkOverrides, S3Bucket, S3Config, StoreKind};
+use tokio::process::{Child, Command};
+
+const USER: &str = "pachsnap-test";
+const PASSWORD: &str = "pachsnap-test-secret";
+const MIB: u64 = 1 << 20;
+
+/// The MinIO program: `$MINIO`, on the path, or where `go install` puts it.
+fn program() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("MINIO") {
+        return Some(named.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join("go/bin"));
+    std::env::split_paths(&path).chain(home).map(|folder| folder.join("minio")).find(|file| file.is_file())
+}
+
+#[derive(Debug)]
+struct Minio {
+    _process: Child,
+    _folder: tempfile::TempDir,
+    endpoint: String,
+    client: aws_sdk_s3::Client,
+    made: AtomicUsize,
+}
+
+impl Minio {
+    /// A running MinIO, or `None` when the environment says to skip.
+    async fn start() -> Option<Self> {
+        let Some(program) = program() else {
+            if std::env::var_os("PACHSNAP_SKIP_MINIO").is_some_and(|value| value == "1") {
+                // Not by eprintln, which the test harness swallows.
+                std::io::stderr().write_all(b"SKIPPED: no minio found and PACHSNAP_SKIP_MINIO=1\n").unwrap();
+                return None;
+            }
+            panic!(
+                "no `minio` in $MINIO, on the path or in ~/go/bin. Install it with `go install \
+                 github.com/minio/minio@latest`, or set PACHSNAP_SKIP_MINIO=1 to go without these tests"
+            );
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Command::new(program)
+            .args(["server", "--quiet", "--address", &format!("127.0.0.1:{port}")])
+            .arg(folder.path())
+            .env("MINIO_ROOT_USER", USER)
+            .env("MINIO_ROOT_PASSWORD", PASSWORD)
+            .env("MINIO_BROWSER", "off")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let client = aws_sdk_s3::Client::from_conf(
+            aws_sdk_s3::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new("us-east-1"))
+                .credentials_provider(Credentials::new(USER, PASSWORD, None, None, "test"))
+                .endpoint_url(&endpoint)
+                .force_path_style(true)
+                .build(),
+        );
+        for _ in 0..300 {
+            if client.list_buckets().send().await.is_ok() {
+                return Some(Self { _process: process, _folder: folder, endpoint, client, made: AtomicUsize::new(0) });
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("MinIO did not answer within 30 s");
+    }
+
+    async fn open(&self, bucket: &str, secret: &str) -> S3Bucket {
+        let quirks = QuirkOverrides {
+            single_copy_bytes: Some(5 * MIB),
+            copy_part_bytes: Some(5 * MIB),
+            part_bytes: Some(5 * MIB),
+            ..QuirkOverrides::default()
+        };
+        let config =
+            S3Config { quirks, ..S3Config::at(self.endpoint.as_str(), StoreKind::Minio, bucket, USER, secret) };
+        S3Bucket::open(&config).await.unwrap()
+    }
+
+    async fn bucket(&self) -> S3Bucket {
+        let name = format!("bucket-{}", self.made.fetch_add(1, Ordering::Relaxed));
+        self.client.create_bucket().bucket(&name).send().await.unwrap();
+        self.open(&name, PASSWORD).await
+    }
+}
+
+#[async_trait]
+impl BucketFixture for Minio {
+    async fn fresh(&self) -> BucketPair {
+        BucketPair { source: Arc::new(self.bucket().await), destination: Arc::new(self.bucket().await) }
+    }
+
+    async fn wrong_credentials(&self) -> Option<Arc<dyn Bucket>> {
+        self.bucket().await;
+        Some(Arc::new(self.open("bucket-0", "not the secret").await))
+    }
+
+    async fn missing_bucket(&self) -> Option<Arc<dyn Bucket>> {
+        Some(Arc::new(self.open("missing-bucket", PASSWORD).await))
+    }
+}
+
+#[tokio::test]
+async fn minio_conforms() {
+    let Some(minio) = Minio::start().await else { return };
+    conformance::bucket(&minio).await.assert_complete(&[]);
+}
+
+#[tokio::test]
+async fn one_of_two_writers_of_a_new_key_wins() {
+    let Some(minio) = Minio::start().await else { return };
+    create_only_race::one_of_two_writers_wins(&minio.bucket().await).await;
+}
+
+/// What the preset claims is what this MinIO does: a key that it would rewrite is refused, and its neighbour is safe.
+#[tokio::test]
+async fn keys_that_minio_rewrites_touch_nothing() {
+    let Some(minio) = Minio::start().await else { return };
+    let bucket = minio.bucket().await;
+    bucket.put(PutRequest::bytes("lead", PutMode::Overwrite, "kept")).await.unwrap();
+    // The store itself takes the one for the other.
+    let raw = minio.client.get_object().bucket("bucket-0").key("/lead").send().await.unwrap();
+    assert_eq!(raw.body.collect().await.unwrap().into_bytes(), "kept");
+
+    let key = Key::new("/lead");
+    assert_eq!(bucket.head(&key).await.unwrap(), None);
+    assert_eq!(bucket.get(&GetRequest::whole("/lead")).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let put = bucket.put(PutRequest::bytes("/lead", PutMode::Overwrite, "other")).await;
+    assert_eq!(put.unwrap_err().kind(), ErrorKind::Invalid);
+    bucket.delete(std::slice::from_ref(&key)).await.unwrap().pop().unwrap().result.unwrap();
+    let source =
+        CopyRequest { source: &bucket, from: key, to: Key::new("copy"), size: 4, if_version: None, token: None };
+    assert_eq!(bucket.copy_from(&source).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(bucket.head(&Key::new("lead")).await.unwrap().unwrap().size, 4);
+}
+
+/// The key rules of the preset, looked at one by one below this crate.
+#[tokio::test]
+async fn the_key_rules_are_minios() {
+    let Some(minio) = Minio::start().await else { return };
+    let bucket = minio.bucket().await;
+    let KeyRules { empty_segments, dot_segments, max_segment_bytes, max_bytes, .. } = bucket.capabilities().keys;
+    assert!(!empty_segments && !dot_segments);
+    let put = |key: String| {
+        let call = minio.client.put_object().bucket("bucket-0").key(key).body(b"x".to_vec().into());
+        async move { call.send().await.is_ok() }
+    };
+    assert!(put("s".repeat(max_segment_bytes)).await);
+    assert!(!put("s".repeat(max_segment_bytes + 1)).await);
+    let long = "abcdefghi/".repeat(200);
+    assert!(put(long[..max_bytes - 5].to_owned() + "ABCDE").await);
+    assert!(!put(long[..max_bytes - 4].to_owned() + "ABCDE").await);
+    assert!(!put("a/../b".to_owned()).await);
+    assert!(!put("./b".to_owned()).await);
+}
+
+#[tokio::test]
+async fn facts_and_checksums_of_minio() {
+    let Some(minio) = Minio::start().await else { return };
+    let bucket = minio.bucket().await;
+    let facts = bucket.facts().await.unwrap();
+    assert_eq!(facts.region.as_deref(), Some("us-east-1"));
+    assert_eq!(facts.versioning, Some(false));
+    assert_eq!(facts.object_lock, Some(false));
+    assert_eq!(facts.lifecycle, Some(Vec::new()));
+    assert_eq!(facts.encryption.as_deref(), Some("none"));
+    assert_eq!(facts.exposure, Some(Exposure::Private));
+
+    let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["*"]},
+        "Action":["s3:GetObject","s3:ListBucket"],"Resource":["arn:aws:s3:::bucket-0","arn:aws:s3:::bucket-0/*"]}]}"#;
+    minio.client.put_bucket_policy().bucket("bucket-0").policy(open).send().await.unwrap();
+    assert_eq!(bucket.facts().await.unwrap().exposure, Some(Exposure::Public));
+
+    bucket.put(PutRequest::bytes("sum", PutMode::Overwrite, "abc")).await.unwrap();
+    let meta = bucket.head(&Key::new("sum")).await.unwrap().unwrap();
+    assert!(matches!(meta.checksum, Some(Checksum::Sha256(sum)) if sum.starts_with(&[0xba, 0x78, 0x16, 0xbf])));
+    let unfinished = bucket.unfinished_uploads().await;
+    assert_eq!(unfinished.unwrap_err().kind(), ErrorKind::Unsupported);
+}

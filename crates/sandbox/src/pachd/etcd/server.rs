@@ -1,0 +1,164 @@
+//! The gRPC services of the sandbox's etcd.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+use pachyderm::etcd::proto::{
+    AlarmMember, AlarmResponse, AlarmType, DeleteRangeRequest, Member, MemberListResponse, PutRequest, RangeRequest,
+    ResponseHeader, SnapshotResponse, StatusResponse, TxnRequest,
+};
+use prost::Message;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::snapshot::{self, ETCD_VERSION, Identity};
+use super::{Store, key_value, watch};
+use crate::pachd::grpc::{self, Answer, AnswerFuture, Call, one};
+
+/// Size of the messages a snapshot is sent in, in bytes.
+const SNAPSHOT_MESSAGE: usize = 32 * 1024;
+/// Size of the SHA-256 at the end of a snapshot, in bytes.
+const DIGEST: usize = 32;
+
+/// Answers for an etcd of one member.
+#[derive(Debug)]
+pub struct EtcdService {
+    store: Arc<Store>,
+    identity: Identity,
+    no_space: AtomicBool,
+}
+
+impl EtcdService {
+    /// An etcd over a key space.
+    pub fn new(store: Arc<Store>, identity: Identity) -> Self {
+        EtcdService { store, identity, no_space: AtomicBool::new(false) }
+    }
+
+    /// Raises or clears the alarm of a full database. While it is raised, every write is refused.
+    pub fn set_no_space(&self, raised: bool) {
+        self.no_space.store(raised, Ordering::SeqCst);
+    }
+
+    fn header(&self) -> ResponseHeader {
+        ResponseHeader {
+            cluster_id: self.identity.cluster_id,
+            member_id: self.identity.member_id,
+            revision: self.store.revision(),
+            raft_term: 2,
+        }
+    }
+
+    fn writable(&self) -> Result<(), Status> {
+        match self.no_space.load(Ordering::SeqCst) {
+            true => Err(Status::resource_exhausted("etcdserver: mvcc: database space exceeded")),
+            false => Ok(()),
+        }
+    }
+
+    fn status(&self) -> Result<StatusResponse, Status> {
+        let size = self.snapshot()?.len() as i64 - 32;
+        let index = self.store.revision() as u64 + 10;
+        let alarm = format!("memberID:{} alarm:NOSPACE ", self.identity.member_id);
+        Ok(StatusResponse {
+            header: Some(self.header()),
+            version: ETCD_VERSION.into(),
+            db_size: size,
+            leader: self.identity.member_id,
+            raft_index: index,
+            raft_term: 2,
+            raft_applied_index: index,
+            errors: if self.no_space.load(Ordering::SeqCst) { vec![alarm] } else { Vec::new() },
+            db_size_in_use: size,
+            is_learner: false,
+        })
+    }
+
+    fn snapshot(&self) -> Result<Vec<u8>, Status> {
+        snapshot::save(&self.store, &self.identity).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    /// The database in pieces, then its digest in a message of its own, as etcd 3.4 sends them: `remaining_bytes` counts the
+    /// database only, and the header tells no revision.
+    fn stream_snapshot(&self) -> Result<Answer, Status> {
+        let file = Bytes::from(self.snapshot()?);
+        let database = file.len() - DIGEST;
+        let ends = (SNAPSHOT_MESSAGE..database).step_by(SNAPSHOT_MESSAGE).chain([database, file.len()]);
+        let mut start = 0;
+        let messages = ends.map(|end| {
+            let response = SnapshotResponse {
+                header: None,
+                remaining_bytes: database.saturating_sub(end) as u64,
+                blob: file.slice(start..end),
+            };
+            start = end;
+            Ok(Bytes::from(response.encode_to_vec()))
+        });
+        Ok(stream::iter(messages.collect::<Vec<_>>()).boxed())
+    }
+
+    fn alarms(&self) -> AlarmResponse {
+        let alarm = AlarmMember { member_id: self.identity.member_id, alarm: AlarmType::NoSpace as i32 };
+        let raised = self.no_space.load(Ordering::SeqCst);
+        AlarmResponse { header: Some(self.header()), alarms: if raised { vec![alarm] } else { Vec::new() } }
+    }
+
+    fn members(&self) -> MemberListResponse {
+        let member = Member {
+            id: self.identity.member_id,
+            name: self.identity.name.clone(),
+            peer_urls: vec!["http://127.0.0.1:2380".into()],
+            client_urls: vec![self.identity.client_url.clone()],
+            is_learner: false,
+        };
+        MemberListResponse { header: Some(self.header()), members: vec![member] }
+    }
+
+    async fn respond(self: Arc<Self>, mut call: Call) -> Result<Answer, Status> {
+        match (call.service.as_str(), call.method.as_str()) {
+            ("etcdserverpb.KV", "Range") => {
+                let request: RangeRequest = call.message().await?;
+                one(&key_value::range(&self.store, &request, self.header())?)
+            }
+            ("etcdserverpb.KV", "Put") => {
+                self.writable()?;
+                let request: PutRequest = call.message().await?;
+                one(&key_value::put(&self.store, request, self.header())?)
+            }
+            ("etcdserverpb.KV", "DeleteRange") => {
+                let request: DeleteRangeRequest = call.message().await?;
+                one(&key_value::delete_range(&self.store, &request, self.header()))
+            }
+            ("etcdserverpb.KV", "Txn") => {
+                self.writable()?;
+                let request: TxnRequest = call.message().await?;
+                one(&key_value::transaction(&self.store, request, self.header()))
+            }
+            ("etcdserverpb.Watch", "Watch") => {
+                let (out, answers) = mpsc::channel(16);
+                tokio::spawn(watch::serve(Arc::clone(&self.store), self.header(), call.messages, out));
+                Ok(ReceiverStream::new(answers).boxed())
+            }
+            ("etcdserverpb.Maintenance", "Status") => one(&self.status()?),
+            ("etcdserverpb.Maintenance", "Alarm") => one(&self.alarms()),
+            ("etcdserverpb.Maintenance", "Snapshot") => self.stream_snapshot(),
+            ("etcdserverpb.Cluster", "MemberList") => one(&self.members()),
+            (
+                service @ ("etcdserverpb.KV"
+                | "etcdserverpb.Watch"
+                | "etcdserverpb.Maintenance"
+                | "etcdserverpb.Cluster"),
+                method,
+            ) => Err(grpc::unknown_method(service, method)),
+            (service, _) => Err(grpc::unknown_service(service)),
+        }
+    }
+}
+
+impl grpc::Service for EtcdService {
+    fn answer(self: Arc<Self>, call: Call) -> AnswerFuture {
+        Box::pin(self.respond(call))
+    }
+}

@@ -1,0 +1,17 @@
+//! pachd 1.13.4 with its etcd, on loopback sockets.
+//!
+//! All state lives in etcd's key space and in the bucket; whatever is answered is read from there.
+
+pub mod api;
+pub mod etcd;
+pub mod grpc;
+pub mod objects;
+pub mod pipelines;
+mod provenance;
+pub mod recorded;
+mod running;
+mod specification;
+pub mod state;
+
+pub use api::ExtractClock;
+pub use running::{PachdOptions, PachdServer};

@@ -1,0 +1,126 @@
+//! A running pachd with its etcd.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::api::{ExtractClock, Faults, PachdService, Port};
+use super::etcd::{EtcdService, Identity};
+use super::grpc::Listener;
+use super::pipelines::{NoWorkers, Pipelines, Workers};
+use super::recorded::Recorded;
+use super::state::State;
+
+/// How a pachd is served.
+#[derive(Clone, Debug)]
+pub struct PachdOptions {
+    /// Where the workers of its pipelines run.
+    pub workers: Arc<dyn Workers>,
+    /// How long the pipeline master takes for each state of each pipeline. The recorded one took about 1.3 s.
+    pub master_interval: Duration,
+    /// When open commits are said to have finished in an extract.
+    pub clock: ExtractClock,
+    /// What pachd finds in `CLUSTER_DEPLOYMENT_ID`.
+    pub deployment_id: String,
+}
+
+impl Default for PachdOptions {
+    fn default() -> Self {
+        Self {
+            workers: Arc::new(NoWorkers),
+            master_interval: Duration::from_millis(20),
+            clock: ExtractClock::Now,
+            deployment_id: "sandbox-deployment".to_owned(),
+        }
+    }
+}
+
+/// A running pachd with its etcd, each on a loopback socket. They stop when this is dropped.
+#[derive(Debug)]
+pub struct PachdServer {
+    state: State,
+    pipelines: Arc<Pipelines>,
+    faults: Arc<Faults>,
+    etcd_service: Arc<EtcdService>,
+    external: Listener,
+    peer: Listener,
+    etcd: Listener,
+    master: JoinHandle<()>,
+}
+
+impl PachdServer {
+    /// Serves a recorded cluster.
+    ///
+    /// # Errors
+    /// No socket can be opened.
+    pub async fn start(recorded: Recorded, options: PachdOptions) -> io::Result<Self> {
+        let Recorded { state, stops, branches } = recorded;
+        let pipelines = Arc::new(Pipelines::new(state.clone(), options.workers, stops, branches));
+        let faults = Arc::new(Faults::default());
+        let service = PachdService {
+            state: state.clone(),
+            port: Port::External,
+            faults: Arc::clone(&faults),
+            clock: options.clock,
+            pipelines: Arc::clone(&pipelines) as _,
+            auth: None,
+            deployment_id: options.deployment_id,
+        };
+        let etcd_service = Arc::new(EtcdService::new(Arc::clone(&state.store), Identity::default()));
+        let external = Listener::start(Arc::new(service.clone())).await?;
+        let peer = Listener::start(Arc::new(service.at(Port::Peer))).await?;
+        let etcd = Listener::start(Arc::clone(&etcd_service) as _).await?;
+        let master = tokio::spawn(Arc::clone(&pipelines).run(options.master_interval));
+        Ok(Self { state, pipelines, faults, etcd_service, external, peer, etcd, master })
+    }
+
+    /// Address of the external port (650 in a pod).
+    pub fn external(&self) -> SocketAddr {
+        self.external.address()
+    }
+
+    /// Address of the peer port (653 in a pod).
+    pub fn peer(&self) -> SocketAddr {
+        self.peer.address()
+    }
+
+    /// Address of etcd's client port.
+    pub fn etcd(&self) -> SocketAddr {
+        self.etcd.address()
+    }
+
+    /// The state behind everything: for tests that write as an intruder would.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The pipelines.
+    pub fn pipelines(&self) -> &Arc<Pipelines> {
+        &self.pipelines
+    }
+
+    /// The faults of pachd's API.
+    pub fn faults(&self) -> &Arc<Faults> {
+        &self.faults
+    }
+
+    /// The etcd service, for its alarm.
+    pub fn etcd_service(&self) -> &Arc<EtcdService> {
+        &self.etcd_service
+    }
+
+    /// Closes every open connection to pachd without a word.
+    pub fn drop_connections(&self) {
+        self.external.drop_connections();
+        self.peer.drop_connections();
+    }
+}
+
+impl Drop for PachdServer {
+    fn drop(&mut self) {
+        self.master.abort();
+    }
+}

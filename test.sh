@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs every test: unit, conformance, and the real binary against real services. Services are started by the tests
+# themselves on loopback; this script installs those that are missing, and the Python client that one of them compares with.
+# Arguments go to `cargo test`: `./test.sh -p s3`.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/pachsnap"
+if command -v go >/dev/null; then PATH="$PATH:$(go env GOPATH)/bin"; fi
+export PATH
+
+# Installs what is missing: Debian's packages as root or by sudo, MinIO from its Go module.
+packages=()
+command -v etcd >/dev/null || packages+=(etcd-server)
+command -v etcdctl >/dev/null || packages+=(etcd-client)
+command -v zstd >/dev/null || packages+=(zstd)
+python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
+command -v cc >/dev/null || packages+=(build-essential)
+if [ ${#packages[@]} -gt 0 ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "missing: ${packages[*]} (Debian's names); install them and run this again" >&2
+        exit 1
+    fi
+    ROOT=()
+    if [ "$(id -u)" -ne 0 ]; then ROOT=(sudo); fi
+    "${ROOT[@]}" apt-get update -qq
+    "${ROOT[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}"
+fi
+PATH="$PATH:$(go env GOPATH 2>/dev/null || true)/bin"
+if ! command -v minio >/dev/null; then
+    if ! command -v go >/dev/null; then
+        echo "missing: Go (https://go.dev/dl), which the MinIO server for the tests is built with" >&2
+        exit 1
+    fi
+    go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+fi
+
+# The Python client of Pachyderm 1.x; remade when the list of packages changes.
+PACKAGES=(python-pachyderm==6.3.3 protobuf==3.20.3 grpcio jsonschema)
+VENV="$CACHE/python"
+if [ "$(cat "$VENV/packages" 2>/dev/null)" != "${PACKAGES[*]}" ]; then
+    rm -rf "$VENV"
+    python3 -m venv "$VENV"
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check "${PACKAGES[@]}"
+    echo "${PACKAGES[*]}" >"$VENV/packages"
+fi
+export E2E_PYTHON="$VENV/bin/python"
+
+if [ $# -eq 0 ]; then set -- --workspace; fi
+# The end-to-end tests start the binary that lies beside them. With the whole workspace cargo builds it for the tests of
+# its own package; with `-p e2e` alone it would not, and a stale one would be tested.
+case " $* " in
+*e2e*) cargo build --locked -p pachsnap ;;
+esac
+exec cargo test --locked --no-fail-fast "$@"

@@ -1,0 +1,17 @@
+//! The real binary against real services: a bench that serves a recorded cluster, and what its tests ask of it.
+
+mod bench;
+mod binary;
+mod folder;
+mod hold;
+mod loaders;
+mod measure;
+mod outcome;
+mod picture;
+
+pub use bench::Bench;
+pub use binary::{Ended, Running, pachsnap};
+pub use folder::files_under;
+pub use measure::{Cost, measure};
+pub use outcome::{assert_as_before, assert_nothing_false_is_claimed, assert_put_back, assert_refused, assert_said};
+pub use picture::Picture;

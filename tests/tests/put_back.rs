@@ -1,0 +1,214 @@
+//! Putting a cluster back when something stands in the way: servers that are away, a master that does not move, a record that
+//! somebody deleted, a cluster that changed while the clone was filled.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use e2e::{Bench, Ended, Running, assert_as_before, assert_said};
+use prost::Message;
+use sandbox::cluster::NAMESPACE;
+use sandbox::kubernetes::{Fault, FaultAction, Rule};
+use sandbox::pachd::state::State;
+use sandbox::s3::Operation;
+
+async fn snapshot_up_to(bench: &Bench, step: &str) -> Running {
+    let mut running = bench.start(&["snapshot", "--output", "json"]);
+    running.wait_for_step(step).await;
+    running
+}
+
+fn assert_ended(ended: &Ended, code: i32) {
+    assert_said(ended, code, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pachd_that_is_away_while_the_cluster_is_put_back_is_waited_for() {
+    let bench = Bench::new().await;
+    let before = bench.picture().await;
+    let running = snapshot_up_to(&bench, "gate").await;
+    bench.cluster.kubernetes.remove_forward("app=pachd", 650);
+    bench.cluster.pachd.drop_connections();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    bench.cluster.kubernetes.set_forward("app=pachd", 650, bench.cluster.pachd.external());
+    assert_ended(&running.end().await, 0);
+    assert_as_before(&before, &bench.picture().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_refuses_for_a_while_does_not_leave_the_fence_up() {
+    let bench = Bench::new().await;
+    let before = bench.picture().await;
+    let running = snapshot_up_to(&bench, "gate").await;
+    bench
+        .cluster
+        .kubernetes
+        .add_fault(Fault::new(FaultAction::Status(503)).verb("patch").resource("services").times(12));
+    assert_ended(&running.end().await, 0);
+    assert_as_before(&before, &bench.picture().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_point_of_a_cluster_that_stays_paused_is_21_and_resume_ends_it() {
+    let bench = Bench::new().await;
+    bench.write_config("stall = \"1s\"\n");
+    let before = bench.picture().await;
+    let running = snapshot_up_to(&bench, "gate").await;
+    bench
+        .cluster
+        .kubernetes
+        .add_fault(Fault::new(FaultAction::Status(409)).verb("patch").resource("services").always());
+    let ended = running.end().await;
+    assert_ended(&ended, 21);
+    assert!(ended.stderr.contains("pachsnap resume"), "{}", ended.stderr);
+    assert!(bench.run_with("manifest.json").is_some());
+    bench.cluster.kubernetes.clear_faults();
+    let resumed = bench.run(&["resume"]).await;
+    assert_ended(&resumed, 0);
+    assert_as_before(&before, &bench.picture().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_never_leaves_its_pause_keeps_the_record() {
+    let bench = Bench::new().await;
+    bench.write_config("stall = \"1s\"\n");
+    let before = bench.picture().await;
+    let running = snapshot_up_to(&bench, "gate").await;
+    let frozen = Arc::new(AtomicBool::new(true));
+    let (state, freeze) = (bench.cluster.pachd.state().clone(), Arc::clone(&frozen));
+    let master_is_dead = tokio::spawn(async move {
+        while freeze.load(Ordering::Relaxed) {
+            if let Some(mut record) = state.pipeline("count")
+                && record.state != 4
+            {
+                record.state = 4;
+                state.store.put(State::key("pachyderm_pps/pipelines", "count"), record.encode_to_vec());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let ended = running.end().await;
+    frozen.store(false, Ordering::Relaxed);
+    master_is_dead.await.unwrap();
+    assert_ended(&ended, 21);
+    assert!(ended.stderr.contains("pipeline count was started and still is"), "{}", ended.stderr);
+    assert!(!bench.picture().await.leftovers.is_empty(), "the record stays");
+    for _ in 0..3 {
+        // What pachd's own master does as soon as it lives again.
+        bench.cluster.pachd.pipelines().stop("count").unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_ended(&bench.run(&["resume"]).await, 0);
+    assert_as_before(&before, &bench.picture().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_somebody_deletes_voids_the_run_and_is_put_back_from_memory() {
+    let bench = Bench::new().await;
+    let before = bench.picture().await;
+    bench.cluster.pachd.faults().delay_operations(Duration::from_millis(5));
+    let running = snapshot_up_to(&bench, "capture").await;
+    bench.cluster.kubernetes.delete("configmaps", NAMESPACE, "pachsnap-undo").unwrap();
+    let ended = running.end().await;
+    assert_ended(&ended, 20);
+    assert!(ended.stderr.contains("undo record"), "{}", ended.stderr);
+    assert_as_before(&before, &bench.picture().await);
+    assert_eq!(bench.run_with("manifest.json"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_is_stopped_while_the_clone_is_filled_stays_stopped() {
+    let bench = Bench::new().await;
+    bench.cluster.s3.set_latency(Operation::GetObject, Duration::from_millis(40));
+    let running = snapshot_up_to(&bench, "pre-copy").await;
+    bench.cluster.pachd.pipelines().stop("count").unwrap();
+    let stopped = bench.picture().await;
+    assert!(stopped.pipelines["count"].1);
+    assert_ended(&running.end().await, 0);
+    assert_as_before(&stopped, &bench.picture().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_takes_too_long_ends_and_everything_is_put_back() {
+    let bench = Bench::new().await;
+    bench.write_config("max-pause = \"1500ms\"\n");
+    let before = bench.picture().await;
+    bench.cluster.pachd.faults().delay_operations(Duration::from_millis(50));
+    let ended = bench.run(&["snapshot"]).await;
+    assert_ended(&ended, 20);
+    assert!(ended.stderr.contains("max-pause"), "{}", ended.stderr);
+    assert_as_before(&before, &bench.picture().await);
+    assert_eq!(bench.run_with("manifest.json"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_is_called_to_pause_and_to_put_back() {
+    let bench = Bench::new().await;
+    let log = bench.folder().join("hook.log").display().to_string();
+    bench.write_config(&format!(
+        "\n[[loader]]\nkind = \"hook\"\nname = \"ingest\"\n\
+         pause = [\"sh\", \"-c\", \"echo pause >> {log}\"]\nresume = [\"sh\", \"-c\", \"echo resume >> {log}\"]\n"
+    ));
+    assert_ended(&bench.run(&["snapshot"]).await, 0);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "pause\nresume\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_by_ports_that_keeps_nothing_out_is_refused() {
+    let bench = Bench::new().await;
+    bench.write_config("fence = \"ports\"\nport-map = { 31999 = 31998 }\n");
+    let before = bench.picture().await;
+    let ended = bench.run(&["snapshot"]).await;
+    assert_ended(&ended, 11);
+    assert!(ended.stderr.contains("port-map"), "{}", ended.stderr);
+    assert_as_before(&before, &bench.picture().await);
+}
+
+/// The rules of every Role and ClusterRole that `pachsnap rbac` prints.
+fn printed_rules(yaml: &str) -> Vec<Rule> {
+    let texts = |value: &serde_json::Value| -> Vec<String> {
+        value.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    };
+    let mut rules = Vec::new();
+    for document in yaml.split("---\n").filter(|document| !document.trim().is_empty()) {
+        let object: serde_json::Value = serde_yaml_ng::from_str(document).unwrap();
+        let namespaces: Vec<String> = object["metadata"]["namespace"].as_str().map(str::to_owned).into_iter().collect();
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            rules.push(Rule {
+                api_groups: texts(&rule["apiGroups"]),
+                resources: texts(&rule["resources"]),
+                verbs: texts(&rule["verbs"]),
+                namespaces: namespaces.clone(),
+                ..Rule::default()
+            });
+        }
+    }
+    rules
+}
+
+async fn assert_the_printed_role_is_enough(config: &str) {
+    let bench = Bench::new().await;
+    bench.write_config(config);
+    let printed = bench.run(&["rbac", "--for", "snapshot"]).await;
+    assert_ended(&printed, 0);
+    let mut rules = printed_rules(&printed.stdout);
+    // Every authenticated user of a cluster may ask what it may do.
+    rules.push(Rule::new(&["authorization.k8s.io"], &["selfsubjectaccessreviews"], &["create"]));
+    bench.cluster.kubernetes.add_user("printed-token", "printed", rules);
+    std::fs::write(bench.folder().join("kubeconfig"), bench.cluster.kubernetes.kubeconfig_of("printed")).unwrap();
+    assert_ended(&bench.run(&["snapshot"]).await, 0);
+    assert_ended(&bench.run(&["pause"]).await, 0);
+    assert_ended(&bench.run(&["resume"]).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_printed_role_is_enough_for_a_snapshot() {
+    assert_the_printed_role_is_enough("").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_printed_role_is_enough_for_a_fence_by_ports() {
+    assert_the_printed_role_is_enough("fence = \"ports\"\n").await;
+}
