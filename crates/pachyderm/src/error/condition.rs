@@ -105,7 +105,7 @@ pub enum Condition {
     NoProgress,
     /// The stream ended without a final status: it is not whole.
     CutShort,
-    /// The call was cancelled.
+    /// The server cancelled the call, as one that stops does.
     Cancelled,
     /// Not recognised; the cause tells more.
     Other,
@@ -188,6 +188,10 @@ impl Condition {
     pub fn of_status(status: &tonic::Status) -> Self {
         Self::of_text(status.message()).unwrap_or_else(|| match status.code() {
             Code::Unavailable => Self::Unavailable,
+            // A source means that the answer was made here, of a connection that broke.
+            Code::Cancelled | Code::Unknown | Code::Internal if std::error::Error::source(status).is_some() => {
+                Self::Unavailable
+            }
             Code::DeadlineExceeded => Self::Deadline,
             Code::Cancelled => Self::Cancelled,
             Code::Unauthenticated => Self::TokenInvalid,
@@ -195,8 +199,6 @@ impl Condition {
             Code::NotFound => Self::NotFound,
             Code::AlreadyExists => Self::AlreadyExists,
             Code::Unimplemented => Self::UnknownMethod,
-            // A source means that the answer was made here, of a connection that broke.
-            Code::Unknown | Code::Internal if std::error::Error::source(status).is_some() => Self::Unavailable,
             _ => Self::Other,
         })
     }
@@ -232,6 +234,7 @@ impl Condition {
                 | Self::Deadline
                 | Self::NoProgress
                 | Self::CutShort
+                | Self::Cancelled
         )
     }
 

@@ -54,6 +54,8 @@ pub struct Pipelines {
     branches: BTreeMap<String, Bytes>,
     faults: Mutex<BTreeMap<String, Vec<StopFault>>>,
     unsettled: Mutex<BTreeSet<String>>,
+    /// Held from the first read to the last write: pachd changes branches and records in transactions of etcd.
+    transaction: Mutex<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -81,6 +83,7 @@ impl Pipelines {
             branches,
             faults: Mutex::default(),
             unsettled: Mutex::default(),
+            transaction: Mutex::default(),
         }
     }
 
@@ -106,6 +109,7 @@ impl Pipelines {
     /// # Errors
     /// As pachd's: a missing pipeline, an unreadable specification.
     pub fn stop(&self, name: &str) -> Result<(), Status> {
+        let _transaction = lock(&self.transaction);
         let (record, mut specification) = self.read(name)?;
         let fault = lock(&self.faults).get_mut(name).and_then(Vec::pop);
         provenance::set(&self.state, name, output_branch(&specification), Vec::new(), &self.branches);
@@ -156,6 +160,7 @@ impl Pipelines {
     /// # Errors
     /// As pachd's: a missing pipeline, an unreadable specification.
     pub fn start(&self, name: &str) -> Result<(), Status> {
+        let _transaction = lock(&self.transaction);
         let (record, mut specification) = self.read(name)?;
         specification.stopped = false;
         let commit = specification::write(&self.state, name, &specification);
@@ -225,6 +230,7 @@ impl Pipelines {
     fn turn(&self) -> bool {
         let next = lock(&self.unsettled).iter().next().cloned();
         let Some(name) = next else { return false };
+        let _transaction = lock(&self.transaction);
         let settled = self.advance(&name);
         if settled {
             lock(&self.unsettled).remove(&name);
