@@ -42,9 +42,9 @@ impl Bench {
             "stop" => kubernetes.add_fault(late("list", "replicationcontrollers", HOLD)),
             "capture" => faults.delay_operations(Duration::from_millis(50)),
             "gate" | "resume" => faults.delay_operations(Duration::from_millis(5)),
+            "store" => kubernetes.add_fault(late("list", "statefulsets", HOLD)),
             // Comparing asks nobody; what comes behind it does.
-            "compare" | "store" => kubernetes.add_fault(late("list", "statefulsets", HOLD)),
-            "await" | "read-back" => {
+            "compare" | "await" | "read-back" => {
                 let body = s3::Fault::SlowBody { chunk: 4 << 10, pause: HOLD / 6 };
                 vault.faults().add(FaultRule::new(body).on(Operation::GetObject).key_contains("metadata.pachd"));
             }

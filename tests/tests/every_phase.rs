@@ -42,8 +42,7 @@ fn was_in(phases: &[String], step: &str, ended: &Ended) -> bool {
     let at = |step: &str| phases.iter().position(|phase| phase == step).unwrap();
     let later = match step {
         "gate" => "resume",
-        "compare" => "store",
-        "await" => "read-back",
+        "compare" | "await" => "read-back",
         _ => step,
     };
     let steps = ended.steps();
@@ -119,6 +118,7 @@ async fn kill(phases: &[String], step: &str) -> bool {
         let finished = bench.start_in(elsewhere.path(), &["finish", &run]).end().await;
         assert_eq!(finished.code, Some(0), "{step}: {}", finished.stderr);
         assert_eq!(bench.run_with("manifest.json"), Some(run), "{step}");
+        assert_eq!(bench.manifest()["witness"]["by"], "etcd", "{step}: `finish` compares as `snapshot` does");
         assert_nothing_false_is_claimed(&bench).await;
     }
     let again = bench.run(&["snapshot"]).await;

@@ -50,6 +50,10 @@ async fn a_snapshot_is_a_recovery_point_and_the_cluster_runs_as_before() {
     let etcd = pachyderm::etcd::snapshot_file::SnapshotFile::open(&run.join("etcd.snapshot.db")).unwrap();
     assert_eq!(manifest["artifacts"]["etcd"]["revision"].as_i64(), Some(etcd.revision));
     assert_eq!(manifest["consistency"]["proof"]["by"], "etcd-watch");
+    assert_eq!(manifest["witness"]["by"], "etcd");
+    for step in ["discover", "pre-copy", "fence", "stop", "capture", "resume", "store", "compare", "read-back"] {
+        assert!(manifest["steps"][step].is_f64(), "{step}: {}", manifest["steps"]);
+    }
 
     // The clone holds what the bucket held while the cluster was paused: every object that the stream names and more.
     let clone = bench.clones().join("alpha").join(manifest["run"].as_str().unwrap());

@@ -1,9 +1,10 @@
 //! What a run tells while it goes: facts, in one order. A terminal, a log and a stream of JSON lines consume the
 //! same events; the library prints nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -224,12 +225,13 @@ pub enum EventKind {
 pub struct Events {
     started: Instant,
     consumer: Arc<dyn Fn(Event) + Send + Sync>,
+    steps: Arc<Mutex<BTreeMap<Step, f64>>>,
 }
 
 impl Events {
     /// Events go to `consumer`, timed from now.
     pub fn to(consumer: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self { started: Instant::now(), consumer: Arc::new(consumer) }
+        Self { started: Instant::now(), consumer: Arc::new(consumer), steps: Arc::default() }
     }
 
     /// Events go nowhere.
@@ -240,7 +242,7 @@ impl Events {
 
     /// Tells one fact.
     pub fn emit(&self, kind: EventKind) {
-        (self.consumer)(Event { time: Timestamp::now(), elapsed: self.started.elapsed().as_secs_f64(), kind });
+        (self.consumer)(Event { time: Timestamp::now(), elapsed: seconds(self.started.elapsed()), kind });
     }
 
     /// Tells something that a person should know.
@@ -283,7 +285,9 @@ impl Events {
         let began = Instant::now();
         match work.await {
             Ok((value, summary)) => {
-                self.emit(EventKind::StepFinished { step, seconds: began.elapsed().as_secs_f64(), summary });
+                let seconds = seconds(began.elapsed());
+                self.steps.lock().unwrap_or_else(PoisonError::into_inner).insert(step, seconds);
+                self.emit(EventKind::StepFinished { step, seconds, summary });
                 Ok(value)
             }
             Err(error) => {
@@ -293,6 +297,12 @@ impl Events {
         }
     }
 
+    /// Seconds of each step that has ended well.
+    #[must_use]
+    pub fn steps(&self) -> BTreeMap<Step, f64> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Captures one artifact of the parallel phase and tells how long it took.
     ///
     /// # Errors
@@ -300,9 +310,14 @@ impl Events {
     pub async fn artifact<T, E>(&self, artifact: Artifact, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let began = Instant::now();
         let content = work.await?;
-        self.emit(EventKind::ArtifactCaptured { artifact, seconds: began.elapsed().as_secs_f64() });
+        self.emit(EventKind::ArtifactCaptured { artifact, seconds: seconds(began.elapsed()) });
         Ok(content)
     }
+}
+
+/// Seconds to the microsecond: numbers that survive being written and read back.
+pub(crate) fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
 impl fmt::Debug for Events {

@@ -123,6 +123,17 @@ pub struct ReadyLimits {
     pub longest: Duration,
 }
 
+/// How a captured run becomes a recovery point.
+#[derive(Clone, Debug)]
+pub struct FinishSettings {
+    /// How long the copies of volume snapshots may take.
+    pub ready: ReadyLimits,
+    /// Folder for the parts between capture and vault; needs room for etcd's database and the stream.
+    pub staging: PathBuf,
+    /// Largest etcd snapshot, in bytes, that the metadata stream is compared with: the live keys are held in memory.
+    pub largest_comparison: u64,
+}
+
 /// What to do when running work does not end in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -188,8 +199,6 @@ pub struct SnapshotSettings {
     pub open_commits: OpenCommits,
     /// What to do about the disk under etcd.
     pub volume: VolumePolicy,
-    /// How long its snapshot may take to be ready.
-    pub ready: ReadyLimits,
     /// What to do when running work does not end.
     pub drain: DrainPolicy,
     /// Longest wait for running work.
@@ -204,8 +213,8 @@ pub struct SnapshotSettings {
     pub copy_parallelism: usize,
     /// Loaders to pause with the cluster.
     pub loaders: Vec<Loader>,
-    /// Folder for the parts between capture and vault; needs room for etcd's database and the stream.
-    pub staging: PathBuf,
+    /// What follows the capture.
+    pub finish: FinishSettings,
     /// How often the cluster is asked for its state while something is waited for.
     pub poll: Duration,
 }

@@ -72,7 +72,7 @@ impl Cluster {
 }
 
 /// The numbers of a version such as `1.13.4` or `1.13.4-abc`; what is missing is 0.
-fn parse_version(text: &str) -> (u32, u32, u32) {
+pub(crate) fn parse_version(text: &str) -> (u32, u32, u32) {
     let mut numbers = text
         .split('.')
         .map(|part| part.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or_default());

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Step;
 use crate::vault::Part;
 
 pub use schema::{FORMAT, json_schema, read};
@@ -37,7 +38,7 @@ pub struct Manifest {
     /// When the manifest was written.
     pub committed: Timestamp,
     /// Seconds that each step took.
-    pub steps: BTreeMap<String, f64>,
+    pub steps: BTreeMap<Step, f64>,
     /// The cluster as it was found.
     pub cluster: ClusterRecord,
     /// How consistency was reached and proven.
@@ -50,6 +51,8 @@ pub struct Manifest {
     pub checkpoint: Checkpoint,
     /// The parts.
     pub artifacts: Artifacts,
+    /// What proves that the metadata stream is whole.
+    pub witness: StreamWitness,
     /// Services as they were before the fence.
     pub services: Vec<ServiceRecord>,
     /// What a person should know about this recovery point.
@@ -319,8 +322,6 @@ pub struct MetadataArtifact {
     pub ops: BTreeMap<String, u64>,
     /// Largest op in bytes.
     pub largest_op: u64,
-    /// What proves that the stream is whole.
-    pub witness: StreamWitness,
 }
 
 /// What proves that the metadata stream is whole: nothing in its own format does.

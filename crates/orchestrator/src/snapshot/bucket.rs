@@ -72,11 +72,6 @@ impl BucketClone {
         Ok(clone::final_pass(&self.spec, self.known.as_ref(), &self.folders[1]).await?)
     }
 
-    /// The place that it fills.
-    pub(super) fn destination(&self) -> Arc<dyn provider::Bucket> {
-        self.spec.destination.clone()
-    }
-
     /// Where the clone is.
     pub(super) fn url(&self) -> &str {
         &self.url

@@ -9,8 +9,9 @@ use tokio::fs::File;
 use super::bucket::BucketClone;
 use super::extract::{ExtractOptions, Extracted, extract_to_file};
 use super::gate;
+use super::recount::recount;
 use super::staging::Staging;
-use super::witness;
+use super::witness::Witnesses;
 use crate::clone::ClonePass;
 use crate::cluster::{Cluster, etcd_error};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,6 +31,13 @@ pub(super) struct Content {
     pub(super) clone_url: String,
     pub(super) work: crate::cluster::Work,
     pub(super) checkpoint: crate::manifest::Checkpoint,
+}
+
+impl Content {
+    /// What the metadata is checked by.
+    pub(super) fn witnesses(&self) -> Witnesses {
+        Witnesses { stream: self.metadata_path.clone(), etcd: self.etcd.as_ref().map(|etcd| etcd.path.clone()) }
+    }
 }
 
 /// etcd's own snapshot, checked.
@@ -76,7 +84,7 @@ pub(super) async fn capture(
     let (volume, etcd, metadata, clone_pass) = artifacts.await?;
     let captured = Timestamp::now();
     if quiet.is_polled() {
-        witness::recount(&cluster.pachd, &metadata.summary.ops).await?;
+        recount(&cluster.pachd, &metadata.summary.ops).await?;
     }
     let proof = quiet.finish(cluster).await?;
     hold.check().await?;

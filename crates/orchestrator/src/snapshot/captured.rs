@@ -10,16 +10,17 @@ use super::cluster_objects;
 use super::staging::Staging;
 use crate::cluster::Cluster;
 use crate::error::Result;
+use crate::event::Step;
 use crate::job::SnapshotSettings;
 use crate::manifest::{
     Artifacts, BucketArtifact, Checkpoint, ClusterRecord, Consistency, ConsistencyMode, EtcdArtifact, FormatVersion,
-    MetadataArtifact, OpenWork, PipelineRecord, ServiceRecord, StreamWitness,
+    MetadataArtifact, OpenWork, PipelineRecord, ServiceRecord,
 };
 use crate::pause::Undone;
 use crate::run_id::RunId;
 use crate::vault::{ClusterIdentity, Vault, layout};
 
-/// Everything that the manifest will say, but for its own time.
+/// Everything that the manifest will say, but for its own time and the witness of its metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Captured {
@@ -49,8 +50,8 @@ pub struct Captured {
     pub artifacts: Artifacts,
     /// Services.
     pub services: Vec<ServiceRecord>,
-    /// Seconds of each phase.
-    pub steps: BTreeMap<String, f64>,
+    /// Seconds that each step took until here.
+    pub steps: BTreeMap<Step, f64>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -63,7 +64,7 @@ pub(super) struct Facts<'a> {
     pub(super) pause_ended: Option<Timestamp>,
     pub(super) resumed: Option<&'a Undone>,
     pub(super) warnings: &'a [String],
-    pub(super) witness: StreamWitness,
+    pub(super) steps: BTreeMap<Step, f64>,
 }
 
 /// Writes the parts and `captured.json` to the vault, create-only.
@@ -138,7 +139,6 @@ pub(super) async fn store(
                 op_version: summary.version.map(|version| version.to_string()),
                 ops: summary.ops.iter().map(|(kind, count)| (kind.to_string(), count)).collect(),
                 largest_op: summary.largest_frame,
-                witness: facts.witness,
             },
             cluster_objects,
         },
@@ -147,10 +147,7 @@ pub(super) async fn store(
             .iter()
             .map(|service| service.record(settings.fence != crate::job::FenceMode::None))
             .collect(),
-        steps: BTreeMap::from([
-            ("before-pause".to_owned(), super::seconds_between(facts.started, facts.pause_began)),
-            ("until-captured".to_owned(), super::seconds_between(facts.pause_began, content.captured)),
-        ]),
+        steps: facts.steps,
         warnings,
     };
     let part = vault.put_json_create_only(run, layout::CAPTURED, &captured).await?;

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 
 use super::captured::Captured;
+use super::staging::Staging;
 use super::volume;
+use super::witness::{self, Witnesses};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventKind, Events, Step};
-use crate::job::{ReadyLimits, Stores};
-use crate::manifest::{Manifest, sealed};
+use crate::job::{FinishSettings, Stores};
+use crate::manifest::{Manifest, StreamWitness, sealed};
 use crate::pause;
 use crate::run_id::RunId;
 use crate::vault::{RunState, Vault, layout};
@@ -34,7 +36,7 @@ pub async fn finish(
     run: &RunId,
     kubernetes: Option<&kube::Client>,
     stores: &dyn Stores,
-    limits: ReadyLimits,
+    settings: &FinishSettings,
     events: &Events,
 ) -> Result<Finished> {
     events.emit(EventKind::RunStarted { run: run.to_string(), cluster: vault.cluster().to_owned() });
@@ -47,10 +49,10 @@ pub async fn finish(
         RunState::Complete => crate::manifest::read(&vault.read_manifest(run).await?)?,
         RunState::Captured => {
             let captured: Captured = vault.get_json(run, layout::CAPTURED).await?;
-            let namespace = &captured.cluster.namespace;
-            volume::await_ready(&captured.artifacts, namespace, kubernetes, stores, limits, events).await?;
-            read_back(vault, &captured, stores, events).await?;
-            commit(vault, &captured, events).await?
+            let staging = Staging::create(&settings.staging, run)?;
+            let files = fetch(vault, &captured, &staging).await?;
+            let witness = check(vault, &captured, files, kubernetes, stores, settings, events).await?;
+            commit(vault, &captured, witness, events).await?
         }
         RunState::Incomplete => {
             return Err(Error::new(ErrorKind::NotFound, format!("run {run} died before it had captured everything"))
@@ -87,11 +89,46 @@ async fn still_paused(manifest: &Manifest, kubernetes: Option<&kube::Client>) ->
     }
 }
 
-/// Reads back every part and lists the clone.
+/// Brings the parts that the comparison reads from the vault to this machine.
+async fn fetch(vault: &Vault, captured: &Captured, staging: &Staging) -> Result<Witnesses> {
+    let run = &captured.run;
+    let stream = staging.file(layout::METADATA);
+    vault.get_file_to_path(run, &captured.artifacts.metadata.file.name, &stream).await?;
+    let etcd = match &captured.artifacts.etcd {
+        Some(etcd) => {
+            let path = staging.file(layout::ETCD_SNAPSHOT);
+            vault.get_file_to_path(run, &etcd.file.name, &path).await?;
+            Some(path)
+        }
+        None => None,
+    };
+    Ok(Witnesses { stream, etcd })
+}
+
+/// Everything that has to hold before the manifest is written: the metadata is whole, the snapshots can be used, the parts
+/// and the clone are as they were written.
 ///
 /// # Errors
-/// `Damaged` naming the part that is not as it was written.
-pub(super) async fn read_back(vault: &Vault, captured: &Captured, stores: &dyn Stores, events: &Events) -> Result<()> {
+/// `Incomplete` when the metadata lacks something, `Damaged` naming a part that is not as it was written.
+pub(super) async fn check(
+    vault: &Vault,
+    captured: &Captured,
+    files: Witnesses,
+    kubernetes: Option<&kube::Client>,
+    stores: &dyn Stores,
+    settings: &FinishSettings,
+    events: &Events,
+) -> Result<StreamWitness> {
+    let (artifacts, namespace) = (&captured.artifacts, &captured.cluster.namespace);
+    let clone = stores.open_url(&artifacts.bucket.url)?.bucket;
+    let witness = witness::compare(captured, files, clone, settings.largest_comparison, events).await?;
+    volume::await_ready(artifacts, namespace, kubernetes, stores, settings.ready, events).await?;
+    read_back(vault, captured, stores, events).await?;
+    Ok(witness)
+}
+
+/// Reads back every part and lists the clone.
+async fn read_back(vault: &Vault, captured: &Captured, stores: &dyn Stores, events: &Events) -> Result<()> {
     let artifacts = &captured.artifacts;
     events
         .step(Step::ReadBack, async {
@@ -110,8 +147,12 @@ pub(super) async fn read_back(vault: &Vault, captured: &Captured, stores: &dyn S
 }
 
 /// Writes the manifest. Not to be cancelled: whoever is told that a run was cancelled must not find a manifest of it.
-pub(super) async fn commit(vault: &Vault, captured: &Captured, events: &Events) -> Result<Manifest> {
-    let artifacts = &captured.artifacts;
+pub(super) async fn commit(
+    vault: &Vault,
+    captured: &Captured,
+    witness: StreamWitness,
+    events: &Events,
+) -> Result<Manifest> {
     let manifest = Manifest {
         format: captured.format,
         digest: String::new(),
@@ -121,13 +162,14 @@ pub(super) async fn commit(vault: &Vault, captured: &Captured, events: &Events) 
         started: captured.started,
         captured: captured.captured,
         committed: Timestamp::now(),
-        steps: captured.steps.clone(),
+        steps: captured.steps.clone().into_iter().chain(events.steps()).collect(),
         cluster: captured.cluster.clone(),
         consistency: captured.consistency.clone(),
         pipelines: captured.pipelines.clone(),
         open_work: captured.open_work.clone(),
         checkpoint: captured.checkpoint.clone(),
-        artifacts: artifacts.clone(),
+        artifacts: captured.artifacts.clone(),
+        witness,
         services: captured.services.clone(),
         warnings: captured.warnings.clone(),
     };

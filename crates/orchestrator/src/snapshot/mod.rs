@@ -16,6 +16,7 @@ mod finish;
 mod gate;
 mod plan;
 mod preflight;
+mod recount;
 mod staging;
 mod volume;
 mod witness;
@@ -80,8 +81,8 @@ pub async fn snapshot(
         (Err(error), Ok(_)) => return Err(Failure { error, changed: true, still_paused: None }),
         (Err(error), Err(_)) => return Err(Failure { error, changed: true, still_paused: resumed.err() }),
     };
+    let witnesses = content.witnesses();
     let stored = async {
-        let witness = witness::compare(&cluster, &content, clone.destination(), events).await?;
         let facts = captured::Facts {
             run: run.clone(),
             started,
@@ -89,7 +90,7 @@ pub async fn snapshot(
             pause_ended,
             resumed: resumed.as_ref().ok(),
             warnings: &warnings,
-            witness,
+            steps: events.steps(),
         };
         let captured =
             events.step(Step::Store, captured::store(&cluster, &vault, settings, content, &staging, facts)).await?;
@@ -99,16 +100,15 @@ pub async fn snapshot(
     if stored.is_err() && !volumes.is_empty() && !is_captured(&vault, &run).await {
         volume::discard(&volumes, &settings.cluster_name, &run, events).await;
     }
+    let is_stored = stored.is_ok();
     let checked = async {
-        let captured = stored?;
-        let (namespace, kubernetes) = (cluster.namespace(), Some(&cluster.kubernetes));
-        volume::await_ready(&captured.artifacts, namespace, kubernetes, stores.as_ref(), settings.ready, events)
-            .await?;
-        finish::read_back(&vault, &captured, stores.as_ref(), events).await?;
-        Ok(captured)
+        let (captured, kubernetes) = (stored?, Some(&cluster.kubernetes));
+        let witness =
+            finish::check(&vault, &captured, witnesses, kubernetes, stores.as_ref(), &settings.finish, events).await?;
+        Ok((captured, witness))
     };
     let committed = match unless_cancelled(&cancel, checked).await {
-        Ok(captured) => finish::commit(&vault, &captured, events).await,
+        Ok((captured, witness)) => finish::commit(&vault, &captured, witness, events).await,
         Err(error) => Err(error),
     };
     match committed {
@@ -122,7 +122,9 @@ pub async fn snapshot(
             Ok(Finished { manifest, manifest_url, still_paused: resumed.err() })
         }
         Err(error) => {
-            let error = error.advise(format!("if captured.json was written: `pachsnap finish {run}`"));
+            let hopeless = matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Damaged);
+            let error =
+                if is_stored && !hopeless { error.advise(format!("run `pachsnap finish {run}`")) } else { error };
             Err(Failure { error, changed: true, still_paused: resumed.err() })
         }
     }
@@ -165,7 +167,7 @@ async fn prepare(
     for warning in &checked.warnings {
         events.warn(warning.clone());
     }
-    let staging = staging::Staging::create(&settings.staging, run)?;
+    let staging = staging::Staging::create(&settings.finish.staging, run)?;
     let clone = bucket::BucketClone::open(&cluster, settings, stores, run, &staging, events)?;
     let clone = events.step(Step::PreCopy, clone.pre_copy()).await?;
     let (record, new_warnings) = events
@@ -236,5 +238,5 @@ async fn within<T>(limit: std::time::Duration, work: impl Future<Output = Result
 
 /// Seconds from one instant to a later one.
 fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
-    to.duration_since(from).as_secs_f64()
+    crate::event::seconds(to.duration_since(from).unsigned_abs())
 }

@@ -12,49 +12,50 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use pachyderm::client::{Client, History, Unreadable};
 use pachyderm::etcd::snapshot_file::SnapshotFile;
-use pachyderm::layout::{KeyKind, Layout, ObjectReader, StoreError};
+use pachyderm::layout::{Backend, KeyKind, Layout, ObjectReader, StoreError};
 use pachyderm::offline::{self, CompareError, Comparison, Options};
-use pachyderm::stream::{OpCounts, OpKind, OpVersion, Reader};
+use pachyderm::stream::{OpVersion, Reader};
 use provider::{Bucket, GetRequest};
 use tokio::runtime::Handle;
 
-use super::capture::Content;
-use crate::cluster::{Cluster, discover_chain, pachd_error};
+use super::captured::Captured;
+use crate::cluster::{discover_chain, parse_version};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
-use crate::manifest::StreamWitness;
+use crate::manifest::{ClusterRecord, StreamWitness};
 
-/// Largest etcd snapshot that is held in memory for the comparison, in bytes.
-const LARGEST_DATABASE: u64 = 4 << 30;
 /// The first version that writes streams which can be computed.
 const FIRST_COMPUTABLE: (u32, u32, u32) = (1, 9, 6);
 
+/// The parts of a captured run that the comparison reads, on this machine's disk.
+pub(super) struct Witnesses {
+    /// The metadata stream.
+    pub(super) stream: PathBuf,
+    /// etcd's snapshot, if the run has one.
+    pub(super) etcd: Option<PathBuf>,
+}
+
 /// Compares the captured stream with the one computed from the captured etcd snapshot and the clone. Without a snapshot the
-/// stream was recounted while the cluster was paused.
+/// stream was recounted while the cluster was paused. Holds the live keys of etcd in memory, up to `largest` bytes.
 ///
 /// # Errors
 /// `Incomplete` naming what one of both lacks. A comparison that can't be made is said in the answer and as a warning.
 pub(super) async fn compare(
-    cluster: &Cluster,
-    content: &Content,
+    captured: &Captured,
+    files: Witnesses,
     clone: Arc<dyn Bucket>,
+    largest: u64,
     events: &Events,
 ) -> Result<StreamWitness> {
-    let Some(etcd) = &content.etcd else { return Ok(StreamWitness::Recount) };
+    let Some(etcd) = files.etcd else { return Ok(StreamWitness::Recount) };
     let work = async {
-        let witness = match computable(cluster, &etcd.path, content.metadata.summary.version)? {
+        let witness = match computable(captured, largest) {
             Err(reason) => StreamWitness::None { reason },
-            Ok(version) => {
-                let bucket = BlockingBucket {
-                    bucket: clone,
-                    layout: cluster.location.layout.clone(),
-                    runtime: Handle::current(),
-                };
-                let (stream, snapshot) = (content.metadata_path.clone(), etcd.path.clone());
+            Ok((version, layout)) => {
+                let bucket = BlockingBucket { bucket: clone, layout, runtime: Handle::current() };
                 let compared =
-                    tokio::task::spawn_blocking(move || compare_files(&stream, &snapshot, &bucket, version)).await;
+                    tokio::task::spawn_blocking(move || compare_files(&files.stream, &etcd, &bucket, version)).await;
                 let compared = compared.map_err(|cause| {
                     Error::new(ErrorKind::Failed, "the comparison of the metadata ended early").because(cause)
                 })?;
@@ -82,24 +83,29 @@ pub(super) async fn compare(
     Ok(witness)
 }
 
-/// The version of the ops, or why they can't be computed.
-fn computable(
-    cluster: &Cluster,
-    snapshot: &Path,
-    version: Option<OpVersion>,
-) -> Result<std::result::Result<OpVersion, String>> {
-    if cluster.version() < FIRST_COMPUTABLE {
-        return Ok(Err(format!("pachd {} writes another kind of stream", cluster.record.pachd_version)));
+/// The version of the ops and the names of the objects that they need, or why the ops can't be computed.
+fn computable(captured: &Captured, largest: u64) -> std::result::Result<(OpVersion, Layout), String> {
+    let (cluster, artifacts) = (&captured.cluster, &captured.artifacts);
+    if parse_version(&cluster.pachd_version) < FIRST_COMPUTABLE {
+        return Err(format!("pachd {} writes another kind of stream", cluster.pachd_version));
     }
-    let size = std::fs::metadata(snapshot).map_err(unreadable)?.len();
-    if size > LARGEST_DATABASE {
-        return Ok(Err(format!("etcd's snapshot of {size} bytes is too large to be held in memory")));
+    let size = artifacts.etcd.as_ref().map_or(0, |etcd| etcd.file.size);
+    if size > largest {
+        return Err(format!("etcd's snapshot of {size} bytes is larger than compare-gib allows"));
     }
-    Ok(version.ok_or_else(|| "the stream is empty".to_owned()))
+    let version = artifacts.metadata.op_version.as_deref().ok_or("the stream is empty")?;
+    let version = version.parse::<OpVersion>().map_err(|error| error.to_string())?;
+    Ok((version, layout(cluster)?))
+}
+
+fn layout(cluster: &ClusterRecord) -> std::result::Result<Layout, String> {
+    let backend = Backend::from_env_value(&cluster.backend);
+    let backend = backend.ok_or_else(|| format!("backend {} is unknown", cluster.backend))?;
+    Ok(Layout { root: cluster.root.clone(), backend, reversed: cluster.reversed_keys })
 }
 
 fn compare_files(
-    stream: &PathBuf,
+    stream: &Path,
     snapshot: &Path,
     objects: &dyn ObjectReader,
     version: OpVersion,
@@ -152,46 +158,6 @@ fn judge(compared: std::result::Result<Comparison, CompareFailure>) -> Result<St
     ))
 }
 
-/// Without etcd: lists everything again and compares the number of ops of each kind.
-///
-/// # Errors
-/// `Incomplete` naming the kind whose number differs.
-pub(super) async fn recount(pachd: &Client, ops: &OpCounts) -> Result<()> {
-    let failed = |what: &'static str| move |error| pachd_error(what, error);
-    let repos = pachd.list_repo().await.map_err(failed("listing repos"))?.len() as u64 + 1;
-    let branches = pachd.all_branches().await.map_err(failed("listing branches"))?.len() as u64;
-    let mut commits = 0_u64;
-    let mut all = pachd.all_commits().await.map_err(failed("listing commits"))?;
-    while all.try_next().await.map_err(failed("listing commits"))?.is_some() {
-        commits += 1;
-    }
-    let pipelines = pachd.list_pipeline(History::Current, Unreadable::Refuse).await;
-    let pipelines = pipelines.map_err(failed("listing pipelines"))?;
-    let mut jobs = 0_u64;
-    for pipeline in pipelines.iter().filter_map(|info| info.pipeline.as_ref()) {
-        let all = pachd.list_pipeline_jobs_stream(&pipeline.name, History::All).await;
-        let mut all = all.map_err(failed("listing jobs"))?;
-        while all.message().await.map_err(failed("listing jobs"))?.is_some() {
-            jobs += 1;
-        }
-    }
-    let expected = [
-        (OpKind::Repo, repos),
-        (OpKind::Commit, commits),
-        (OpKind::Branch, branches),
-        (OpKind::Pipeline, pipelines.len() as u64),
-        (OpKind::Job, jobs),
-    ];
-    match expected.into_iter().find(|(kind, count)| ops.of(*kind) != *count) {
-        None => Ok(()),
-        Some((kind, count)) => Err(Error::new(
-            ErrorKind::Incomplete,
-            format!("the metadata stream holds {} ops of kind {kind}, pachd lists {count}", ops.of(kind)),
-        )
-        .advise("run again; if it stays, see pachd's log")),
-    }
-}
-
 /// A bucket read from a thread that may block.
 struct BlockingBucket {
     bucket: Arc<dyn Bucket>,
@@ -216,8 +182,4 @@ impl ObjectReader for BlockingBucket {
             Ok(Some(parts.concat()))
         })
     }
-}
-
-fn unreadable(cause: std::io::Error) -> Error {
-    Error::new(ErrorKind::Failed, "reading a file of the staging folder").because(cause)
 }

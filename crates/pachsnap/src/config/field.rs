@@ -131,6 +131,12 @@ pub(crate) const FIELDS: &[Field] = &[
         None,
         "folder for parts on their way to the vault; the cache folder if not set",
     ),
+    field(
+        "snapshot.compare-gib",
+        Kind::Count,
+        Some("4"),
+        "largest etcd database that the metadata is compared with, in GiB; its live keys are held in memory",
+    ),
     field("snapshot.poll", Kind::Duration, Some("2s"), "how often the cluster is asked while something is waited for"),
 ];
 

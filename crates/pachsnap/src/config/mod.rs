@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrator::job::{DrainPolicy, FenceMode, Loader, OpenCommits, ReadyLimits, SnapshotSettings, VolumePolicy};
+use orchestrator::job::{
+    DrainPolicy, FenceMode, FinishSettings, Loader, OpenCommits, ReadyLimits, SnapshotSettings, VolumePolicy,
+};
 
 pub(crate) use error::ConfigError;
 pub(crate) use field::FIELDS;
@@ -211,7 +213,6 @@ impl Config {
                 Some("skip") => VolumePolicy::Skip,
                 _ => VolumePolicy::Auto,
             },
-            ready: self.ready_limits(),
             drain: match self.text("snapshot.drain") {
                 Some("interrupt") => DrainPolicy::Interrupt,
                 _ => DrainPolicy::Wait,
@@ -222,14 +223,18 @@ impl Config {
             pipeline_parallelism: self.count("snapshot.pipeline-parallelism"),
             copy_parallelism: self.count("snapshot.copy-parallelism"),
             loaders: self.layers.loaders.clone(),
-            staging: self.staging(),
+            finish: self.finish_settings(),
             poll: self.span("snapshot.poll"),
         }
     }
 
-    /// How long the disk's snapshot may take to be ready.
-    pub(crate) fn ready_limits(&self) -> ReadyLimits {
-        ReadyLimits { poll: self.span("snapshot.poll"), longest: self.span("snapshot.ready-timeout") }
+    /// How a captured run becomes a recovery point.
+    pub(crate) fn finish_settings(&self) -> FinishSettings {
+        FinishSettings {
+            ready: ReadyLimits { poll: self.span("snapshot.poll"), longest: self.span("snapshot.ready-timeout") },
+            staging: self.staging(),
+            largest_comparison: (self.count("snapshot.compare-gib") as u64).saturating_mul(1 << 30),
+        }
     }
 
     /// Name of the cluster in the vault.
@@ -315,7 +320,7 @@ mod tests {
         assert_eq!(settings.port_map, BTreeMap::from([(30650, 31650)]));
         assert_eq!(settings.max_pause, Duration::from_secs(5_400));
         assert_eq!(settings.stall, Duration::from_secs(120));
-        assert_eq!(settings.staging, PathBuf::from("/home/operator/parts"));
+        assert_eq!(settings.finish.staging, PathBuf::from("/home/operator/parts"));
         assert_eq!(settings.copy_parallelism, 7);
         assert_eq!(config.store_options(StoreSection::Clone).path_style, Some(true));
         assert_eq!(config.store_options(StoreSection::Vault), StoreOptions::default());

@@ -99,7 +99,7 @@ fn parts(manifest: &Manifest) -> String {
     rows.push(row(
         "metadata",
         metadata.file.size,
-        format!("{ops} ops of version {version}, {}", witness(&metadata.witness)),
+        format!("{ops} ops of version {version}, {}", witness(&manifest.witness)),
         metadata.file.name.clone(),
     ));
     let objects = &artifacts.cluster_objects;

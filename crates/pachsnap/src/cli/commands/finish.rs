@@ -38,7 +38,7 @@ impl Finish {
                 let run = self.run.resolve(&vault, &[RunState::Captured]).await?;
                 let cluster = session.target(&config).await.ok();
                 let kubernetes = cluster.as_ref().map(|target| &target.kubernetes);
-                finish(&vault, &run, kubernetes, stores.as_ref(), config.ready_limits(), &events).await
+                finish(&vault, &run, kubernetes, stores.as_ref(), &config.finish_settings(), &events).await
             })
             .await;
         progress.finish();
