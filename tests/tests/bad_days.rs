@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use e2e::{Bench, assert_put_back, assert_refused, assert_said};
 use sandbox::cluster::{BUCKET, ClusterOptions, NAMESPACE};
 use sandbox::kubernetes::{Fault, FaultAction, Rule};
@@ -38,6 +40,20 @@ async fn a_missing_right_is_named_before_anything_changes() {
     );
     std::fs::write(bench.folder().join("kubeconfig"), bench.cluster.kubernetes.kubeconfig_of("limited")).unwrap();
     assert_refused(&bench, 13, &["patch services", "create configmaps", "pachsnap rbac"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_would_end_in_the_middle_of_the_pause() {
+    let bench = Bench::new().await;
+    let ends = jiff::Timestamp::now().as_second() + 600;
+    let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{ends}}}")));
+    let everything = Rule::new(&["*"], &["*"], &["*"]);
+    bench.cluster.kubernetes.add_user(&token, "short", vec![everything]);
+    std::fs::write(bench.folder().join("kubeconfig"), bench.cluster.kubernetes.kubeconfig_of("short")).unwrap();
+    assert_refused(&bench, 13, &["the Kubernetes token of this kubeconfig ends in", "lower max-pause"]).await;
+    bench.write_config("max-pause = \"3m\"\n");
+    let ended = bench.run(&["snapshot"]).await;
+    assert_said(&ended, 0, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

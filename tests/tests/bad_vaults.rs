@@ -28,23 +28,34 @@ async fn a_vault_that_belongs_to_another_cluster() {
     assert_refused(&bench, 15, &["0123456789abcdef0123456789abcdef"]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_vault_inside_the_data_bucket() {
-    let bench = Bench::new().await;
+/// The section of a place in the cluster's own bucket, reached at `endpoint`.
+fn in_the_data_bucket(bench: &Bench, folder: &str, endpoint: &str) -> String {
     let S3Options { access_key, secret_key, .. } = bench.cluster.s3.options();
-    bench.set_environment(&[("VAULT_ID", access_key), ("VAULT_SECRET", secret_key)]);
-    bench.change_config(
-        &format!("url = \"file://{}/vault\"", bench.folder().display()),
-        &format!(
-            "url = \"s3://{BUCKET}/vault\"\nendpoint = \"{}\"\nstore = \"minio\"\n\
-             access-key-id-env = \"VAULT_ID\"\nsecret-access-key-env = \"VAULT_SECRET\"",
-            bench.cluster.s3.endpoint()
-        ),
-    );
-    let data = bench.cluster.s3.bucket(BUCKET);
-    let keys = data.keys();
-    assert_refused(&bench, 15, &["the vault", "inside the cluster's own bucket"]).await;
-    assert_eq!(data.keys(), keys);
+    bench.set_environment(&[("PLACE_ID", access_key), ("PLACE_SECRET", secret_key)]);
+    format!(
+        "url = \"s3://{BUCKET}/{folder}\"\nendpoint = \"{endpoint}\"\nstore = \"minio\"\n\
+         access-key-id-env = \"PLACE_ID\"\nsecret-access-key-env = \"PLACE_SECRET\""
+    )
+}
+
+/// By the name that pachd uses, and by another one of the same server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_or_a_clone_inside_the_data_bucket() {
+    for (what, folder) in [("vault", "vault"), ("clone", "clones")] {
+        for name in ["127.0.0.1", "localhost"] {
+            let bench = Bench::new().await;
+            let endpoint = bench.cluster.s3.endpoint().replace("127.0.0.1", name);
+            bench.change_config(
+                &format!("url = \"file://{}/{folder}\"", bench.folder().display()),
+                &in_the_data_bucket(&bench, folder, &endpoint),
+            );
+            let data = bench.cluster.s3.bucket(BUCKET);
+            let keys = data.keys();
+            let place = format!("the {what} s3://{BUCKET}/{folder}");
+            assert_refused(&bench, 15, &[&place, "inside the cluster's own bucket"]).await;
+            assert_eq!(data.keys(), keys, "{what} at {name}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

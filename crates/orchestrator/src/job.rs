@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use provider::{Bucket, BucketFacts, VolumeId, VolumeSnapshots};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub struct Target {
     pub token: Option<String>,
     /// Certificates in PEM that are believed where pachd's address speaks TLS; the machine's when absent.
     pub tls_ca: Option<Vec<u8>>,
+    /// When the Kubernetes credentials end, where that is known and nothing renews them.
+    pub access_ends: Option<Timestamp>,
 }
 
 /// Opens stores. The binary implements it over the providers that it was built with.

@@ -102,6 +102,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
         services: moving.services,
         pipelines: moving.pipelines,
         work: moving.work,
+        access_ends: target.access_ends,
         warnings,
     })
 }

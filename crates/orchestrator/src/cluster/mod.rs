@@ -13,6 +13,7 @@ pub(crate) mod work;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use pachyderm::client::Client;
 use pachyderm::etcd::EtcdClient;
 use provider::Bucket;
@@ -53,6 +54,8 @@ pub struct Cluster {
     pub pipelines: Vec<Pipeline>,
     /// Unfinished work.
     pub work: Work,
+    /// When the Kubernetes credentials end, where that is known and nothing renews them.
+    pub access_ends: Option<Timestamp>,
     /// What could not be read and does not end the run.
     pub warnings: Vec<String>,
 }

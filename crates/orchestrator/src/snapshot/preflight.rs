@@ -5,6 +5,7 @@ use kube::Api;
 use pachyderm::stream::is_valid_name;
 
 use super::volume::{self, EtcdVolume};
+use super::{credentials, places};
 use crate::cluster::rights::Rights;
 use crate::cluster::{Cluster, Work, etcd_error, work};
 use crate::error::{Error, ErrorKind, Result};
@@ -44,14 +45,14 @@ pub(super) async fn preflight(
     Rights::of_pause(cluster.namespace(), settings.fence, &settings.loaders).check(&cluster.kubernetes).await?;
     let maps: Api<ConfigMap> = Api::namespaced(cluster.kubernetes.clone(), cluster.namespace());
     record_exists(&maps).await?;
+    credentials::check(cluster, settings).await?;
     let mut warnings = cluster.warnings.clone();
     check_versions(cluster, &mut warnings)?;
     warnings.extend(check_work(&cluster.work, settings)?);
     check_branch_names(cluster).await?;
     check_alarms(cluster).await?;
-    check_places(cluster, settings, stores)?;
+    places::check(cluster, settings, stores, writes).await?;
     let vault = check_vault(cluster, settings, stores, writes).await?;
-    check_clone_is_private(settings, stores).await?;
     let loaders = read_loaders(&cluster.kubernetes, cluster.namespace(), &settings.loaders).await?;
     let volumes = volume::open(cluster, settings, stores, &mut warnings)?;
     if volumes.is_empty() && cluster.etcd.is_none() {
@@ -96,6 +97,7 @@ pub(super) async fn check_again(
     cluster: &Cluster,
     settings: &SnapshotSettings,
 ) -> Result<(Vec<LoaderBefore>, Vec<String>)> {
+    credentials::check(cluster, settings).await?;
     let warnings = check_work(&cluster.work, settings)?;
     check_branch_names(cluster).await?;
     check_alarms(cluster).await?;
@@ -179,35 +181,6 @@ async fn check_vault(
             .advise("choose another name in [cluster], or another vault: one name holds the runs of one cluster")
     })?;
     Ok(vault)
-}
-
-/// Vault and clone must be outside of the cluster's own bucket: what is in there is cloned, and pachd cleans it up.
-fn check_places(cluster: &Cluster, settings: &SnapshotSettings, stores: &dyn Stores) -> Result<()> {
-    for (what, url) in [("vault", &settings.vault), ("clone", &settings.clone)] {
-        let opened = stores.open_url(url)?;
-        let same_store = opened.realm == cluster.bucket_realm;
-        if same_store && crate::clone::overlap(&opened.bucket.location(), &cluster.bucket.location()) {
-            return Err(Error::new(ErrorKind::Vault, format!("the {what} {url} is inside the cluster's own bucket"))
-                .advise(
-                    "choose another bucket: this one is cloned with every run, and lost together with the cluster",
-                ));
-        }
-    }
-    Ok(())
-}
-
-/// A clone holds all data: a place that anybody can read is refused.
-async fn check_clone_is_private(settings: &SnapshotSettings, stores: &dyn Stores) -> Result<()> {
-    let Some(facts) = stores.open_url(&settings.clone)?.facts else { return Ok(()) };
-    match facts.facts().await {
-        Ok(facts) if facts.exposure == Some(provider::Exposure::Public) => {
-            Err(Error::new(ErrorKind::Vault, format!("the place for clones {} is public", settings.clone)).advise(
-                "anybody could read the cluster's data there: make it private, or choose another one in [clone]",
-            ))
-        }
-        // Not every credential may ask; a place that can't be used is found out by the copy before the pause.
-        _ => Ok(()),
-    }
 }
 
 /// What a fence keeps out, in words.

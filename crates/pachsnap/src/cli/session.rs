@@ -42,6 +42,7 @@ impl Session {
     pub(crate) async fn target(&self, config: &Config) -> Result<Target, Error> {
         let settings = kubernetes::settings(config).await?;
         let namespace = config.text("cluster.namespace").unwrap_or(&settings.default_namespace).to_owned();
+        let access_ends = kubernetes::access_ends(&settings);
         Ok(Target {
             kubernetes: kubernetes::client(settings)?,
             namespace,
@@ -50,6 +51,7 @@ impl Session {
             etcd_address: config.text("cluster.etcd-address").map(str::to_owned),
             token: config.token()?.map(|token| token.reveal().to_owned()),
             tls_ca: config.tls_ca()?,
+            access_ends,
         })
     }
 

@@ -1,0 +1,105 @@
+//! Where vault and clone may be: outside of the cluster's own bucket, and not open to everybody.
+
+use provider::{Bucket, Key, PutMode, PutRequest};
+use uuid::Uuid;
+
+use super::preflight::Writes;
+use crate::cluster::Cluster;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Opened, SnapshotSettings, Stores};
+use crate::retry::{RetryPolicy, retrying};
+
+/// Refuses places inside the cluster's own bucket: what is in there is cloned, and pachd cleans it up. Where it may write, it
+/// also finds out a bucket that is reached by another name.
+pub(super) async fn check(
+    cluster: &Cluster,
+    settings: &SnapshotSettings,
+    stores: &dyn Stores,
+    writes: Writes,
+) -> Result<()> {
+    let mut opened = Vec::new();
+    for (what, url) in [("vault", &settings.vault), ("clone", &settings.clone)] {
+        let place = stores.open_url(url)?;
+        let same_store = place.realm == cluster.bucket_realm;
+        if same_store && crate::clone::overlap(&place.bucket.location(), &cluster.bucket.location()) {
+            return Err(inside(what, url));
+        }
+        opened.push((what, url, place));
+    }
+    for (what, url, place) in opened {
+        check_is_private(what, url, &place).await?;
+        if writes == Writes::Allowed && is_seen_in(cluster.bucket.as_ref(), what, url, place.bucket.as_ref()).await? {
+            return Err(inside(what, url));
+        }
+    }
+    Ok(())
+}
+
+fn inside(what: &str, url: &str) -> Error {
+    Error::new(ErrorKind::Vault, format!("the {what} {url} is inside the cluster's own bucket"))
+        .advise("choose another bucket: this one is cloned with every run, and lost together with the cluster")
+}
+
+/// All data is in there: a place that anybody can read is refused.
+async fn check_is_private(what: &str, url: &str, place: &Opened) -> Result<()> {
+    let Some(facts) = &place.facts else { return Ok(()) };
+    match facts.facts().await {
+        Ok(facts) if facts.exposure == Some(provider::Exposure::Public) => {
+            Err(Error::new(ErrorKind::Vault, format!("the {what} {url} is public")).advise(format!(
+                "it must be private, since anybody could read the cluster's data there: change that, or choose another one in [{what}]"
+            )))
+        }
+        // Not every credential may ask; a place that can't be used is found out by the probe.
+        _ => Ok(()),
+    }
+}
+
+/// Writes an object to a place, looks for it in the data bucket, and removes it. An object of a bucket has one key, whatever
+/// name the bucket is reached by: the end of the place's own path and the object's name.
+async fn is_seen_in(data: &dyn Bucket, what: &str, url: &str, place: &dyn Bucket) -> Result<bool> {
+    let probe = Key::new(format!("probe-{}", Uuid::new_v4().simple()));
+    let unusable = |cause: provider::Error| {
+        Error::new(ErrorKind::Vault, format!("the {what} {url} is not writable"))
+            .because(cause)
+            .advise(format!("see [{what}] in the configuration: its URL, its endpoint and its keys"))
+    };
+    let policy = RetryPolicy::default();
+    let put = || place.put(PutRequest::bytes(probe.clone(), PutMode::Overwrite, probe.as_str().as_bytes().to_vec()));
+    retrying(policy, put).await.map_err(unusable)?;
+    let mut seen = false;
+    for key in possible_keys(&place.location(), &probe) {
+        // Whoever may not look there can't clone it either: discovery has read this bucket.
+        seen |= matches!(retrying(policy, || data.head(&key)).await, Ok(Some(_)));
+    }
+    let keys = [probe];
+    let outcomes = retrying(policy, || place.delete(&keys)).await.map_err(unusable)?;
+    for outcome in outcomes {
+        outcome.result.map_err(unusable)?;
+    }
+    Ok(seen)
+}
+
+/// The keys that an object of a place may have in a bucket that holds the place.
+fn possible_keys(location: &str, name: &Key) -> Vec<Key> {
+    let location = location.split(['?', '#']).next().unwrap_or(location);
+    let path = location.split_once("://").map_or("", |(_, path)| path).trim_end_matches('/');
+    let mut key = name.as_str().to_owned();
+    let mut keys = vec![name.clone()];
+    for segment in path.rsplit('/').filter(|segment| !segment.is_empty()) {
+        key = format!("{segment}/{key}");
+        keys.push(Key::new(key.clone()));
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_of_a_path_may_be_the_key() {
+        let keys = possible_keys("s3://backups/a/b/?region=x", &Key::new("probe"));
+        let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
+        assert_eq!(keys, ["probe", "b/probe", "a/b/probe", "backups/a/b/probe"]);
+    }
+}
