@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use orchestrator::clone::final_pass;
+use provider::{BucketFacts, cleanup};
 use tokio::sync::Notify;
 
 use crate::hooked::{Call, Hooked};
@@ -50,4 +52,28 @@ async fn only_whole_objects_are_left_and_nothing_goes_on() {
             world.assert_exact(&pass).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_large_copy_that_is_given_up_half_way_keeps_nothing_in_the_store() {
+    let world = World::server_side();
+    fill(&world.source, 5, same).await;
+    let half_way = Arc::new(Notify::new());
+    let reached = Arc::clone(&half_way);
+    let clone = Hooked::new(world.clone.clone(), move |call| {
+        if matches!(call, Call::Copy { key, resumed: true } if key == "pach/block/000000") {
+            reached.notify_one();
+        }
+        Ok(())
+    });
+    let spec = world.spec_between(Arc::new(world.source.clone()), Arc::new(clone));
+    let folder = world.folder("given-up");
+    tokio::select! {
+        biased;
+        () = half_way.notified() => {}
+        _ = final_pass(&spec, None, &folder) => panic!("it was to be given up"),
+    }
+    assert!(cleanup::finish(Duration::from_secs(60)).await, "what is owed to the store is never given back");
+    assert_eq!(world.clone.unfinished_uploads().await.unwrap(), []);
+    assert!(world.clone.snapshot().unwrap().iter().all(|(key, _)| key.as_str() != "pach/block/000000"));
 }
