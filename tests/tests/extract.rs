@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use e2e::{Bench, assert_said};
+use e2e::{Bench, assert_said, measure, pachsnap};
 use pachyderm::stream::{OpKind, RawOp, Reader};
 use sandbox::cluster::{ClusterOptions, NAMESPACE};
 
@@ -130,4 +131,27 @@ async fn a_stream_that_breaks_leaves_no_file() {
     let ended = bench.run(&["extract", "-o", &url]).await;
     assert_said(&ended, 10, &["ended the metadata stream before its end", "Nothing was changed"]);
     assert!(!bench.folder().join("streams/broken.pachd").exists());
+}
+
+/// One op is in memory at a time, however many there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_ops_need_no_more_memory_than_a_few() {
+    const RECORDED: u64 = 198;
+    const MEMORY: u64 = 64 << 20;
+    let bench = bench().await;
+    let more = 1_000_000 / RECORDED;
+    bench.cluster.pachd.faults().enlarge_extract(more);
+    let file = bench.folder().join("large.pachd");
+    let mut command = Command::new(pachsnap());
+    command.args(["extract", "-o"]).arg(&file).arg("--config").arg(bench.folder().join("pachsnap.toml"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let (status, cost) = tokio::task::spawn_blocking(move || measure(&mut command)).await.unwrap();
+    assert!(status.success(), "{status}");
+    assert!(cost.peak <= MEMORY, "{} MiB", cost.peak >> 20);
+    let mut reader = Reader::new(BufReader::new(File::open(&file).unwrap()));
+    let mut read = 0;
+    while reader.next_op().unwrap().is_some() {
+        read += 1;
+    }
+    assert_eq!(read, (more + 1) * RECORDED);
 }

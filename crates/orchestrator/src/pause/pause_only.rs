@@ -42,13 +42,7 @@ pub async fn pause_only(
         }
         Err(error) => error,
     };
-    let tools = UndoTools {
-        kubernetes: &cluster.kubernetes,
-        pachd: Some(&cluster.pachd),
-        poll: settings.poll,
-        stall: settings.stall,
-    };
-    let undone = put_back(hold, &tools, events).await;
+    let undone = put_back(hold, &UndoTools::of(&cluster, settings), events).await;
     Err(Failure { error, changed: true, still_paused: undone.err() })
 }
 

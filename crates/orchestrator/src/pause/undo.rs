@@ -11,9 +11,10 @@ use pachyderm::proto::pps::{PipelineInfo, PipelineState};
 use super::patience::Patience;
 use super::undo_record::{PipelineBefore, UndoRecord, sorted_names};
 use super::{fence, loaders, stop};
-use crate::cluster::{Pipeline, discover_chain, pachd_error, pipeline_state_name, work};
+use crate::cluster::{Cluster, Pipeline, discover_chain, pachd_error, pipeline_state_name, work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
+use crate::job::SnapshotSettings;
 
 /// How often a pipeline that does not stay started is started again.
 const ROUNDS: usize = 3;
@@ -37,6 +38,18 @@ pub struct UndoTools<'a> {
     pub poll: Duration,
     /// Longest time in which no pipeline changes its state, and in which a server may be away.
     pub stall: Duration,
+}
+
+impl<'a> UndoTools<'a> {
+    /// Those of a run that has discovered the cluster itself.
+    pub(crate) fn of(cluster: &'a Cluster, settings: &SnapshotSettings) -> Self {
+        Self {
+            kubernetes: &cluster.kubernetes,
+            pachd: Some(&cluster.pachd),
+            poll: settings.poll,
+            stall: settings.stall,
+        }
+    }
 }
 
 /// Puts back everything that the record names: pipelines upstream first, then the fence, then loaders.

@@ -26,6 +26,24 @@ pub struct Finished {
     pub still_paused: Option<Error>,
 }
 
+impl Finished {
+    /// The recovery point, after its event was told.
+    pub(super) fn told(
+        vault: &Vault,
+        run: &RunId,
+        manifest: Manifest,
+        still_paused: Option<Error>,
+        events: &Events,
+    ) -> Self {
+        let manifest_url = format!("{}/{}", vault.location().trim_end_matches('/'), vault.key(run, layout::MANIFEST));
+        events.emit(EventKind::RunFinished {
+            manifest: Some(manifest_url.clone()),
+            cluster_running: still_paused.is_none(),
+        });
+        Self { manifest, manifest_url, still_paused }
+    }
+}
+
 /// Finishes a run that was captured and whose machine is gone, from any machine. A finished run is answered as it is. The
 /// cluster is needed only where it holds a snapshot of the volume.
 ///
@@ -59,11 +77,8 @@ pub async fn finish(
                 .advise("take a new snapshot; if the cluster is still paused: `pachsnap resume`"));
         }
     };
-    let manifest_url = format!("{}/{}", vault.location().trim_end_matches('/'), vault.key(run, layout::MANIFEST));
     let still_paused = still_paused(&manifest, kubernetes).await;
-    events
-        .emit(EventKind::RunFinished { manifest: Some(manifest_url.clone()), cluster_running: still_paused.is_none() });
-    Ok(Finished { manifest, manifest_url, still_paused })
+    Ok(Finished::told(vault, run, manifest, still_paused, events))
 }
 
 /// Why the cluster may still be paused: the run's undo record is in it, or the run did not see the end of its pause and nobody

@@ -114,15 +114,7 @@ pub async fn snapshot(
         Err(error) => Err(error),
     };
     match committed {
-        Ok(manifest) => {
-            let manifest_url =
-                format!("{}/{}", vault.location().trim_end_matches('/'), vault.key(&run, "manifest.json"));
-            events.emit(EventKind::RunFinished {
-                manifest: Some(manifest_url.clone()),
-                cluster_running: resumed.is_ok(),
-            });
-            Ok(Finished { manifest, manifest_url, still_paused: resumed.err() })
-        }
+        Ok(manifest) => Ok(Finished::told(&vault, &run, manifest, resumed.err(), events)),
         Err(error) => {
             let hopeless = matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Damaged);
             let error =
@@ -207,13 +199,7 @@ async fn put_back(
     events: &Events,
     began: Timestamp,
 ) -> (Result<Undone>, Option<Timestamp>) {
-    let tools = UndoTools {
-        kubernetes: &cluster.kubernetes,
-        pachd: Some(&cluster.pachd),
-        poll: settings.poll,
-        stall: settings.stall,
-    };
-    let undone = pause::put_back(hold, &tools, events).await;
+    let undone = pause::put_back(hold, &UndoTools::of(cluster, settings), events).await;
     let ended = undone.is_ok().then(Timestamp::now);
     if let Some(ended) = ended {
         events.emit(EventKind::PauseEnded { seconds: seconds_between(began, ended) });
