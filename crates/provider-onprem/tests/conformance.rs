@@ -28,7 +28,12 @@ impl Directories {
 #[async_trait]
 impl BucketFixture for Directories {
     async fn fresh(&self) -> BucketPair {
-        BucketPair { source: Arc::new(self.new_bucket().await), destination: Arc::new(self.new_bucket().await) }
+        let destination = Arc::new(self.new_bucket().await);
+        BucketPair {
+            source: Arc::new(self.new_bucket().await),
+            destination: destination.clone(),
+            facts: Some(destination),
+        }
     }
 
     async fn missing_bucket(&self) -> Option<Arc<dyn Bucket>> {
@@ -51,6 +56,7 @@ async fn a_directory_keeps_every_promise() {
         "copy-large.headers-and-metadata",
         "copy-large.changed-source",
         "copy-large.abandoned",
+        "copy-large.cancelled",
         // A file has no place for these.
         "put.headers-and-metadata",
         "put.checksum-told-is-right",

@@ -11,7 +11,7 @@ use crate::{CopyToken, Key, Result};
 /// Every answer distinguishes "no" from "can't be known" (`None`): a right may be missing, or the store may lack the
 /// question.
 #[async_trait]
-pub trait BucketFacts: Send + Sync {
+pub trait BucketFacts: Send + Sync + std::fmt::Debug {
     /// Reads all facts once.
     ///
     /// # Errors

@@ -111,7 +111,8 @@ impl Minio {
 #[async_trait]
 impl BucketFixture for Minio {
     async fn fresh(&self) -> BucketPair {
-        BucketPair { source: Arc::new(self.bucket().await), destination: Arc::new(self.bucket().await) }
+        // MinIO lists the unfinished uploads of one key, and of no prefix.
+        BucketPair { source: Arc::new(self.bucket().await), destination: Arc::new(self.bucket().await), facts: None }
     }
 
     async fn wrong_credentials(&self) -> Option<Arc<dyn Bucket>> {

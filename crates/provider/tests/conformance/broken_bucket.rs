@@ -37,6 +37,11 @@ pub(crate) enum Defect {
     SaysOther,
     SaysAgain,
     TellsWrongChecksum,
+    AbandonsNothing,
+    ShowsCopyInPieces,
+    AnswersWrongSize,
+    AnswersOneOutcome,
+    LosesLastByte,
 }
 
 #[derive(Debug)]
@@ -59,7 +64,11 @@ impl BrokenBuckets {
 impl BucketFixture for BrokenBuckets {
     async fn fresh(&self) -> BucketPair {
         let store = MemoryStore::new(self.capabilities.clone());
-        BucketPair { source: self.wrap(store.bucket("source")), destination: self.wrap(store.bucket("destination")) }
+        BucketPair {
+            source: self.wrap(store.bucket("source")),
+            destination: self.wrap(store.bucket("destination")),
+            facts: Some(Arc::new(store.bucket("destination"))),
+        }
     }
 
     async fn wrong_credentials(&self) -> Option<Arc<dyn Bucket>> {
@@ -165,6 +174,10 @@ impl Bucket for BrokenBucket {
                 return Ok(Copied::Done(self.inner.head(&request.to).await?.unwrap()));
             }
         }
+        if self.has(Defect::ShowsCopyInPieces) {
+            self.overwrite(&request.to, vec![0; 10]).await?;
+            tokio::task::yield_now().await;
+        }
         let copied = self.inner.copy_from(&request).await.map_err(|error| self.spoil(error))?;
         match &copied {
             Copied::More { bytes, .. } if self.has(Defect::ShowsLargeCopyEarly) => {
@@ -181,6 +194,9 @@ impl Bucket for BrokenBucket {
     }
 
     async fn abandon_copy(&self, to: &Key, token: &CopyToken) -> Result<()> {
+        if self.has(Defect::AbandonsNothing) {
+            return Ok(());
+        }
         self.inner.abandon_copy(to, token).await
     }
 
@@ -195,6 +211,10 @@ impl Bucket for BrokenBucket {
             Err(error) if error.kind() == ErrorKind::Invalid && self.has(Defect::AnswersEmptyBeyondEnd) => {
                 let meta = self.inner.head(&request.key).await?.unwrap();
                 Ok(ObjectStream { meta, body: stream::empty().boxed() })
+            }
+            Ok(stream) if self.has(Defect::LosesLastByte) => {
+                let body = stream.body.map_ok(|bytes| bytes.slice(..bytes.len().saturating_sub(1))).boxed();
+                Ok(ObjectStream { body, ..stream })
             }
             outcome => outcome.map_err(|error| self.spoil(error)),
         }
@@ -232,7 +252,9 @@ impl Bucket for BrokenBucket {
             }
             _ => {}
         }
-        self.inner.put(request).await.map_err(|error| self.spoil(error))
+        let mut put = self.inner.put(request).await.map_err(|error| self.spoil(error))?;
+        put.size += u64::from(self.has(Defect::AnswersWrongSize));
+        Ok(put)
     }
 
     async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>> {
@@ -266,6 +288,7 @@ impl Bucket for BrokenBucket {
             }
             outcomes.push(outcome);
         }
+        outcomes.truncate(if self.has(Defect::AnswersOneOutcome) { 1 } else { outcomes.len() });
         Ok(outcomes)
     }
 }

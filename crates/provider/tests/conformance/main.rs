@@ -43,6 +43,7 @@ async fn a_store_with_usual_limits_keeps_every_promise() {
         "copy-large.headers-and-metadata",
         "copy-large.changed-source",
         "copy-large.abandoned",
+        "copy-large.cancelled",
     ];
     printed(conformance::bucket(&MemoryBuckets::new(MemoryStore::CAPABLE)).await).assert_complete(&large_copies);
 }
@@ -152,6 +153,12 @@ async fn every_defect_of_a_bucket_is_found() {
         (Defect::SaysOther, "errors.missing-bucket"),
         (Defect::SaysAgain, "errors.wrong-credentials"),
         (Defect::TellsWrongChecksum, "put.checksum-told-is-right"),
+        (Defect::AbandonsNothing, "copy-large.abandoned"),
+        (Defect::ShowsCopyInPieces, "copy.cancelled"),
+        (Defect::ShowsCopyInPieces, "copy-large.cancelled"),
+        (Defect::AnswersWrongSize, "put.answers-size-and-version"),
+        (Defect::AnswersOneOutcome, "delete.one-outcome-per-key"),
+        (Defect::LosesLastByte, "get.whole"),
     ] {
         let report = conformance::bucket(&BrokenBuckets::new(SMALL, defect)).await;
         let failed: Vec<_> = report.failed.iter().map(|failed| failed.property).collect();

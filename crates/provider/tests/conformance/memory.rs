@@ -37,7 +37,11 @@ impl MemoryBuckets {
 impl BucketFixture for MemoryBuckets {
     async fn fresh(&self) -> BucketPair {
         let store = MemoryStore::new(self.capabilities.clone());
-        BucketPair { source: self.wrap(store.bucket("source")), destination: self.wrap(store.bucket("destination")) }
+        BucketPair {
+            source: self.wrap(store.bucket("source")),
+            destination: self.wrap(store.bucket("destination")),
+            facts: Some(Arc::new(store.bucket("destination"))),
+        }
     }
 
     async fn wrong_credentials(&self) -> Option<Arc<dyn Bucket>> {

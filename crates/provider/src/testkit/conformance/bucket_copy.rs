@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::calls::{
-    copy, copy_to_end, described, ensure_absent, ensure_content, ensure_described, keys, pattern, present, write,
+    CANCELLED_AFTER_POLLS, cancel_after, copy, copy_to_end, described, ensure_absent, ensure_content, ensure_described,
+    keys, pattern, present, read, write,
 };
-use super::property::{Outcome, Verdict, ensure, refused, skipped};
+use super::property::{Outcome, Verdict, Violation, ensure, refused, skipped};
 use super::{BucketFixture, Report};
 use crate::testkit::fault::{Fault, FaultPlan, FaultyBucket, Operation};
 use crate::testkit::memory::MemoryBucket;
-use crate::{Bucket, CopyRequest, ErrorKind, PutMode, PutRequest};
+use crate::{Bucket, CopyRequest, ErrorKind, GetRequest, PutMode, PutRequest};
 
 pub(super) async fn run(fixture: &dyn BucketFixture, report: &mut Report) {
     report.check("copy.content", content(fixture)).await;
@@ -20,6 +21,34 @@ pub(super) async fn run(fixture: &dyn BucketFixture, report: &mut Report) {
     report.check("copy.missing-source", missing_source(fixture)).await;
     report.check("copy.foreign-source", foreign_source(fixture)).await;
     report.check("copy.lost-reply", lost_reply(fixture)).await;
+    report.check("copy.cancelled", cancelled(fixture)).await;
+}
+
+/// A copy that is dropped at any moment shows the whole object or nothing, and does no harm to one that was there.
+async fn cancelled(fixture: &dyn BucketFixture) -> Outcome {
+    let pair = fixture.fresh().await;
+    let (old, new) = (pattern(5_000, 22), pattern(100_000, 23));
+    write(&*pair.source, "key", &new).await?;
+    write(&*pair.destination, "taken", &old).await?;
+    for to in ["free", "taken"] {
+        for polls in CANCELLED_AFTER_POLLS {
+            let request = copy(&*pair.source, "key", to, new.len() as u64);
+            if !cancel_after(polls, pair.destination.copy_from(&request)).await {
+                break;
+            }
+            // In one look, since the store may still carry it out.
+            match read(&*pair.destination, &GetRequest::whole(to)).await {
+                Ok(found) if found == new || (to == "taken" && found == old) => {}
+                Ok(found) => return Err(Violation(format!("a cancelled copy shows {} bytes of {to}", found.len()))),
+                Err(error) if error.kind() == ErrorKind::NotFound && to == "free" => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        copy_to_end(&*pair.destination, copy(&*pair.source, "key", to, new.len() as u64)).await?;
+        ensure_content(&*pair.destination, to, &new).await?;
+    }
+    ensure!(keys(&*pair.destination).await? == ["free", "taken"], "cancelled copies left other keys");
+    Ok(Verdict::Held)
 }
 
 async fn content(fixture: &dyn BucketFixture) -> Outcome {

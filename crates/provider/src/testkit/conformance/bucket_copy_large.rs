@@ -1,11 +1,12 @@
 //! Copies above the single-copy limit: in steps, from a token, visible when done.
 
 use super::calls::{
-    copy, copy_to_end, described, ensure_absent, ensure_content, ensure_described, keys, pattern, present, write,
+    CANCELLED_AFTER_POLLS, cancel_after, copy, copy_to_end, described, ensure_absent, ensure_content, ensure_described,
+    keys, pattern, present, read, write,
 };
 use super::property::{Outcome, Verdict, Violation, ensure, refused, skipped};
 use super::{BucketFixture, BucketPair, Report};
-use crate::{Copied, CopyRequest, CopyToken, ErrorKind, Key, PutMode, PutRequest};
+use crate::{Copied, CopyRequest, CopyToken, ErrorKind, GetRequest, Key, PutMode, PutRequest};
 
 pub(super) async fn run(fixture: &dyn BucketFixture, report: &mut Report) {
     report.check("copy-large.at-the-limit", at_the_limit(fixture)).await;
@@ -14,6 +15,7 @@ pub(super) async fn run(fixture: &dyn BucketFixture, report: &mut Report) {
     report.check("copy-large.headers-and-metadata", headers_and_metadata(fixture)).await;
     report.check("copy-large.changed-source", changed_source(fixture)).await;
     report.check("copy-large.abandoned", abandoned(fixture)).await;
+    report.check("copy-large.cancelled", cancelled(fixture)).await;
 }
 
 /// Two and a half times the largest object that one call copies, if the fixture can make such an object.
@@ -154,6 +156,53 @@ async fn changed_source(fixture: &dyn BucketFixture) -> Outcome {
     Ok(Verdict::Held)
 }
 
+/// How many unfinished uploads the destination tells of; `None` where it can't be asked.
+async fn unfinished(pair: &BucketPair) -> Result<Option<usize>, Violation> {
+    match &pair.facts {
+        Some(facts) => Ok(Some(facts.unfinished_uploads().await?.len())),
+        None => Ok(None),
+    }
+}
+
+/// The store may still carry a step out that was dropped.
+async fn ensure_whole_or_absent(pair: &BucketPair, bytes: &[u8]) -> Result<(), Violation> {
+    match read(&*pair.destination, &GetRequest::whole("copy")).await {
+        Ok(found) => {
+            ensure!(found == bytes, "a cancelled step shows {} of {} bytes", found.len(), bytes.len());
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A step that is dropped at any moment shows the whole object or nothing, and the copy can be made from its beginning.
+async fn cancelled(fixture: &dyn BucketFixture) -> Outcome {
+    let (pair, bytes) = match large(fixture).await {
+        Ok(large) => large,
+        Err(reason) => return skipped(reason),
+    };
+    write(&*pair.source, "key", &bytes).await?;
+    let mut request = copy(&*pair.source, "key", "copy", bytes.len() as u64);
+    for polls in CANCELLED_AFTER_POLLS {
+        if !cancel_after(polls, pair.destination.copy_from(&request)).await {
+            break;
+        }
+        ensure_whole_or_absent(&pair, &bytes).await?;
+    }
+    request.token = Some(first_step(&pair, &request).await?);
+    for polls in CANCELLED_AFTER_POLLS {
+        if !cancel_after(polls, pair.destination.copy_from(&request)).await {
+            break;
+        }
+        ensure_whole_or_absent(&pair, &bytes).await?;
+    }
+    copy_to_end(&*pair.destination, request).await?;
+    ensure_content(&*pair.destination, "copy", &bytes).await?;
+    ensure!(keys(&*pair.destination).await? == ["copy"], "cancelled steps left other keys");
+    Ok(Verdict::Held)
+}
+
 async fn abandoned(fixture: &dyn BucketFixture) -> Outcome {
     let (pair, bytes) = match large(fixture).await {
         Ok(large) => large,
@@ -162,9 +211,14 @@ async fn abandoned(fixture: &dyn BucketFixture) -> Outcome {
     write(&*pair.source, "key", &bytes).await?;
     let request = copy(&*pair.source, "key", "copy", bytes.len() as u64);
     let token = first_step(&pair, &request).await?;
+    let kept = unfinished(&pair).await?;
+    ensure!(kept != Some(0), "a copy that has begun is not told of as an unfinished upload");
     for _ in 0..2 {
         pair.destination.abandon_copy(&Key::new("copy"), &token).await?;
     }
+    // A call whose reply was lost may have begun another one.
+    let left = unfinished(&pair).await?;
+    ensure!(left < kept || kept.is_none(), "abandoning a copy left {left:?} of {kept:?} unfinished uploads");
     ensure_absent(&*pair.destination, "copy").await?;
     // The place is free for another copy.
     copy_to_end(&*pair.destination, request).await?;

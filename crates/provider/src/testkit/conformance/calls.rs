@@ -1,9 +1,11 @@
 //! Calls that many properties need.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, poll, stream};
 
 use super::property::{Violation, ensure};
 use crate::{
@@ -139,4 +141,19 @@ pub(super) async fn ensure_described(bucket: &dyn Bucket, key: &str) -> Result<(
         ensure!(found.metadata == wanted.metadata, "{call} of {key:?} tells metadata {:?}", found.metadata);
     }
     Ok(())
+}
+
+/// How often calls are polled before they are cancelled: from never begun to nearly done.
+pub(super) const CANCELLED_AFTER_POLLS: [usize; 6] = [1, 2, 3, 5, 8, 13];
+
+/// Polls a call so often, then drops it. `false`: it had ended by then.
+pub(super) async fn cancel_after<T>(polls: usize, call: impl Future<Output = T>) -> bool {
+    let mut call = pin!(call);
+    for _ in 0..polls {
+        if poll!(&mut call).is_ready() {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    true
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Bucket, Owner, RestoredVolume, VolumeId, VolumeSnapshots};
+use crate::{Bucket, BucketFacts, Owner, RestoredVolume, VolumeId, VolumeSnapshots};
 
 /// Two empty buckets of one store, which can copy from the first to the second.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct BucketPair {
     pub source: Arc<dyn Bucket>,
     /// Copies go here; all other calls are tested here too.
     pub destination: Arc<dyn Bucket>,
+    /// What the destination tells of itself. Without it nobody looks whether a copy that was given up keeps space in the store.
+    pub facts: Option<Arc<dyn BucketFacts>>,
 }
 
 /// A store under test.
