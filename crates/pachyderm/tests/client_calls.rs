@@ -406,3 +406,14 @@ async fn nobody_listening_is_told_with_its_reason() {
     }
     assert!(chain.contains("refused"), "{chain}");
 }
+
+#[tokio::test]
+async fn long_error_texts_arrive() {
+    // The text repeats the operation that came, and an operation may be large.
+    let text = format!("error putting block: expected a block, but got: {}", "x".repeat(300_000));
+    let pachd =
+        client(&ClientOptions::default(), move |_| Reply { answers: Vec::new(), end: End::Status(2, text.clone()) })
+            .await;
+    let error = pachd.health().await.unwrap_err();
+    assert_eq!((error.condition(), error.retry_helps()), (Condition::BlockRunInterrupted, false));
+}

@@ -207,18 +207,21 @@ mod tests {
     async fn only_waiting_for_the_server_counts() {
         let (source, ops) = futures::channel::mpsc::unbounded::<Result<Bytes, std::io::Error>>();
         let (mut feed, mut gauge) = op_feed(ops, 100);
-        let stalled = |gauge: &mut OpGauge| gauge.stalled(Duration::ZERO).now_or_never().is_some();
-        assert!(stalled(&mut gauge), "the server has not asked yet");
+        // The server has not asked yet.
+        gauge.stalled(Duration::ZERO).await;
         assert!(feed.next().now_or_never().is_none());
-        assert!(!stalled(&mut gauge), "there is nothing to take");
+        let nothing_to_take = tokio::time::timeout(Duration::from_millis(50), gauge.stalled(Duration::ZERO));
+        assert!(nothing_to_take.await.is_err());
         source.unbounded_send(Ok(Bytes::from_static(b"op"))).unwrap();
         assert!(feed.next().now_or_never().is_some());
-        assert!(stalled(&mut gauge), "the server has not taken it");
+        // The server has not taken it.
+        gauge.stalled(Duration::ZERO).await;
         assert_eq!(gauge.all_sent(), None);
         drop(source);
         assert!(matches!(feed.next().now_or_never(), Some(None)));
         assert_eq!(gauge.all_sent(), Some(1));
         drop(feed);
-        assert!(stalled(&mut gauge), "the server has not answered");
+        // The server has not answered.
+        gauge.stalled(Duration::ZERO).await;
     }
 }
