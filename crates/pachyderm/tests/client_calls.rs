@@ -417,3 +417,54 @@ async fn long_error_texts_arrive() {
     let error = pachd.health().await.unwrap_err();
     assert_eq!((error.condition(), error.retry_helps()), (Condition::BlockRunInterrupted, false));
 }
+
+/// A server of which each connection ends, without a word, when the first call has come; on every second one after it was
+/// answered.
+async fn unsteady_server() -> Client {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (connection, _) = listener.accept().await.unwrap();
+            let called = Arc::new(tokio::sync::Notify::new());
+            let word = Arc::clone(&called);
+            let service = hyper::service::service_fn(move |_| {
+                word.notify_one();
+                async move {
+                    if number % 2 == 0 {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok::<_, std::convert::Infallible>(response(Reply::ok(vec![Vec::new()])))
+                }
+            });
+            let served = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
+                .serve_connection(hyper_util::rt::TokioIo::new(connection), service);
+            let pause = if number % 2 == 0 { Duration::ZERO } else { Duration::from_millis(100) };
+            tokio::select! {
+                outcome = served => drop(outcome),
+                () = async { called.notified().await; tokio::time::sleep(pause).await } => {}
+            }
+        }
+    });
+    Client::connect(&Address::plaintext("127.0.0.1", port), &ClientOptions::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_is_told_as_such_and_made_again() {
+    let pachd = unsteady_server().await;
+    let (mut answered, mut broke) = (0, 0);
+    while answered < 5 || broke < 5 {
+        match pachd.health().await {
+            Ok(()) => {
+                answered += 1;
+                // Until about when the connection ends.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => {
+                assert_eq!((error.condition(), error.retry_helps()), (Condition::Unavailable, true), "{error:?}");
+                broke += 1;
+            }
+        }
+        assert!(answered + broke < 1000, "{answered} calls answered, {broke} not");
+    }
+}
