@@ -24,8 +24,8 @@ use pachyderm::{
         admin::{ExtractRequest, Op},
         method,
         pfs::{
-            Branch, Commit, CommitInfo, CommitState, CreateRepoRequest, ListCommitRequest, ListRepoResponse, Repo,
-            RepoInfo, StartCommitRequest, SubscribeCommitRequest,
+            Branch, BranchInfos, Commit, CommitInfo, CommitState, CreateRepoRequest, ListBranchRequest,
+            ListCommitRequest, ListRepoResponse, Repo, RepoInfo, StartCommitRequest, SubscribeCommitRequest,
         },
         pps::{Job, PipelineInfos},
         version::Version,
@@ -245,19 +245,23 @@ async fn messages_beyond_the_limit_are_told_apart_in_both_directions() {
     let pachd = client(&ClientOptions::default(), move |_| Reply::ok(vec![large.clone()])).await;
     let error = pachd.list_repo().await.unwrap_err();
     assert_eq!((error.condition(), error.retry_helps()), (Condition::MessageTooLarge, false), "{error}");
-    let request = CreateRepoRequest { description: "x".repeat(22 * 1024 * 1024), ..Default::default() };
+    let request = CreateRepoRequest { description: vec![b'x'; 22 * 1024 * 1024].into(), ..Default::default() };
     let error = pachd.create_repo(request).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::TooLarge { limit: 22_020_096, .. }), "{error}");
 
     // What pachd sends and takes at most passes, both ways.
     let pachd = client(&ClientOptions::default(), |call| Reply::ok(call.messages)).await;
-    let request =
-        ListRepoResponse { repo_info: vec![RepoInfo { description: "x".repeat(20_971_500), ..Default::default() }] };
+    let request = ListRepoResponse {
+        repo_info: vec![RepoInfo { description: vec![b'x'; 20_971_500].into(), ..Default::default() }],
+    };
     assert!(request.encoded_len() > 20_971_500 && request.encoded_len() <= LARGEST_MESSAGE);
     let sent = request.encode_to_vec();
     let echo = client(&ClientOptions::default(), move |_| Reply::ok(vec![sent.clone()])).await;
     assert_eq!(echo.list_repo().await.unwrap(), request.repo_info);
-    pachd.create_repo(CreateRepoRequest { description: "x".repeat(20_971_500), ..Default::default() }).await.unwrap();
+    pachd
+        .create_repo(CreateRepoRequest { description: vec![b'x'; 20_971_500].into(), ..Default::default() })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -319,7 +323,7 @@ async fn listings_over_all_repos_work_with_old_and_new_servers() {
                 Reply::ok(commits.iter().filter(of).map(Message::encode_to_vec).collect())
             }
             method::LIST_BRANCH => {
-                let mut infos = pachyderm::proto::pfs::BranchInfos { branch_info: branches.clone() };
+                let mut infos = BranchInfos { branch_info: branches.clone() };
                 infos.branch_info.retain(|info| info.branch.as_ref().unwrap().repo.as_ref().unwrap().name == repo());
                 Reply::ok(vec![infos.encode_to_vec()])
             }
@@ -336,6 +340,48 @@ async fn listings_over_all_repos_work_with_old_and_new_servers() {
     assert_eq!(listed, new);
     let of_images = new_branches.iter().filter(|info| info.branch.as_ref().unwrap().to_string().starts_with("images@"));
     assert_eq!(old.all_branches().await.unwrap().len(), new_branches.len() - of_images.count());
+}
+
+#[tokio::test]
+async fn branches_that_exceed_one_message_are_asked_for_repo_by_repo() {
+    let repos = answers("grpc/pfs.API.ListRepo/all-paused");
+    let branches: BranchInfos = decode(&answers("grpc/pfs.API.ListBranch/all-repos")[0]);
+    let expected = branches.branch_info.len();
+    let pachd = client(&ClientOptions::default(), move |call| match &call.path[..] {
+        method::GET_VERSION => Reply::ok(answers("grpc/versionpb.API.GetVersion/ok")),
+        method::LIST_REPO => Reply::ok(repos.clone()),
+        method::LIST_BRANCH => {
+            let repo = decode::<ListBranchRequest>(call.message()).repo.unwrap();
+            if repo.name.is_empty() {
+                let text = "grpc: trying to send message larger than max (20971521 vs. 20971520)";
+                return Reply { answers: Vec::new(), end: End::Status(8, text.to_owned()) };
+            }
+            let mut infos = branches.clone();
+            infos.branch_info.retain(|info| info.branch.as_ref().unwrap().repo.as_ref() == Some(&repo));
+            Reply::ok(vec![infos.encode_to_vec()])
+        }
+        other => panic!("{other}"),
+    })
+    .await;
+    assert_eq!(pachd.all_branches().await.unwrap().len(), expected);
+}
+
+#[tokio::test]
+async fn descriptions_in_any_encoding_do_not_break_a_listing() {
+    // ISO 8859-1, as a terminal of the time sent it.
+    let description = Bytes::from_static(b"B\xfccher");
+    let repo = RepoInfo { repo: Some(Repo::named("books")), description: description.clone(), ..Default::default() };
+    let commit = CommitInfo { commit: Some(Commit::named("books", "abc")), description, ..Default::default() };
+    let (repos, commits) = (ListRepoResponse { repo_info: vec![repo] }, vec![commit.encode_to_vec()]);
+    let sent = repos.encode_to_vec();
+    let pachd = client(&ClientOptions::default(), move |call| match &call.path[..] {
+        method::LIST_REPO => Reply::ok(vec![sent.clone()]),
+        _ => Reply::ok(commits.clone()),
+    })
+    .await;
+    assert_eq!(pachd.list_repo().await.unwrap(), repos.repo_info);
+    let listed: Vec<CommitInfo> = pachd.list_commits_stream("books").await.unwrap().try_collect().await.unwrap();
+    assert_eq!(listed, [commit]);
 }
 
 #[tokio::test]

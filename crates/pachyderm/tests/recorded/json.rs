@@ -61,7 +61,7 @@ messages! {
     pfs::PutBlockRequest { block: one, value: blank }
     pfs::CreateObjectRequest { object: one, block_ref: one }
     pfs::TagObjectRequest { object: one, tags: many }
-    pfs::CreateRepoRequest { repo: one, description: text, update: flag }
+    pfs::CreateRepoRequest { repo: one, description: typed, update: flag }
     pfs::BuildCommitRequest {
         parent: one, legacy_provenance: many, tree: one, branch: text, id as "ID": text, provenance: many, trees: many,
         datums: one, size_bytes: unsigned, started: time, finished: time, origin: one,
@@ -134,6 +134,11 @@ fn never<T>(message: &Option<T>) -> Option<Value> {
 
 fn text(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| text.into())
+}
+
+/// What somebody typed, which is UTF-8 in everything that was recorded.
+fn typed(bytes: &Bytes) -> Option<Value> {
+    text(std::str::from_utf8(bytes).unwrap())
 }
 
 fn texts(texts: &[String]) -> Option<Value> {
