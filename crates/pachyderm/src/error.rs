@@ -7,6 +7,8 @@ use std::time::Duration;
 
 pub use condition::Condition;
 
+use crate::proto::method;
+
 /// A call that failed: what was asked of what, why, and the cause as it came.
 ///
 /// Its text holds that of the cause; its source is what lies behind the cause, so a chain repeats nothing.
@@ -40,6 +42,17 @@ pub enum Cause {
     /// What was received could not be written.
     #[error("cannot write what was received")]
     Write(#[source] std::io::Error),
+    /// What was to be sent could not be read.
+    #[error("cannot read what was to be sent")]
+    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A message is larger than any that the server takes; it was not sent.
+    #[error("a message of {bytes} bytes exceeds the limit of {limit} bytes")]
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The server broke a rule of its protocol.
     #[error("{0}")]
     Protocol(Box<str>),
@@ -98,10 +111,11 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without anybody changing anything. Never after a restore, whose cluster may
+    /// be partly filled.
     #[must_use]
     pub fn retry_helps(&self) -> bool {
-        self.condition.is_transient()
+        self.condition.is_transient() && self.operation != method::RESTORE
     }
 
     /// Whether the thing that was asked for does not exist.

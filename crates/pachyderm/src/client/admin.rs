@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Client, Messages};
+use futures::Stream;
+
+use super::{Client, Messages, Token};
 use crate::{
     error::Error,
     proto::{
@@ -52,6 +54,31 @@ impl Client {
     /// The call fails at once or in the middle. With auth on only an administrator may call it (1.11.9 and later).
     pub async fn extract(&self, request: ExtractRequest) -> Result<Messages<Bytes>, Error> {
         self.caller.raw_stream(method::EXTRACT, "", request).await
+    }
+
+    /// Sends encoded [`Op`]s to an empty cluster, each as the bytes it has, and returns how many once the server has applied
+    /// them all. Each is sent at most once: nothing is tried again, and a restore that failed is not to be repeated on the
+    /// same cluster, for jobs would be doubled.
+    ///
+    /// `token` goes with this call instead of that of the options. A stream with auth makes it the root token of the
+    /// cluster, so keep it before calling.
+    ///
+    /// pachd tells a failing operation only after it has taken, and discarded, all that follow; so nothing but `Ok` means
+    /// anything. When `ops` fails, or this is dropped, the call is broken off, since pachd would take an end of the stream
+    /// for its regular end. [`ClientOptions::progress_deadline`](super::ClientOptions::progress_deadline) limits how long
+    /// the server may take no operation that is ready, and how long it may take to answer after the last one; how long
+    /// `ops` takes is not limited.
+    ///
+    /// # Errors
+    ///
+    /// `ops` fails, an operation exceeds what pachd takes (about 20 MiB), the server refuses an operation, stops taking
+    /// them, or answers before it has them all, or the call fails. The cluster is then partly filled.
+    pub async fn restore<S, E>(&self, ops: S, token: Option<&Token>) -> Result<u64, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.caller.send_ops(method::RESTORE, ops, token).await
     }
 
     /// One pipeline as an operation, without its spec commit.

@@ -15,7 +15,10 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use super::{ClientOptions, Messages, RawCodec};
+use super::{
+    ClientOptions, Messages, RawCodec, Token,
+    op_feed::{OpCodec, op_feed},
+};
 use crate::error::{Cause, Error};
 
 /// Metadata key of the Pachyderm auth token.
@@ -28,18 +31,14 @@ pub(crate) struct Caller {
     token: Option<MetadataValue<Ascii>>,
     deadline: Duration,
     progress_deadline: Duration,
+    largest_message: usize,
 }
 
 impl Caller {
     /// Sends the token of the options with every call. `largest_message` is in bytes and holds both ways.
     pub(crate) fn new(channel: Channel, options: &ClientOptions, largest_message: usize) -> Result<Self, Error> {
         let mut caller = Self::without_token(channel, options, largest_message);
-        if let Some(token) = &options.token {
-            let value: Result<MetadataValue<Ascii>, _> = token.secret().parse();
-            let mut value = value.map_err(|error| Error::new("connect", "", Cause::Token(error)))?;
-            value.set_sensitive(true);
-            caller.token = Some(value);
-        }
+        caller.token = options.token.as_ref().map(|token| header_value("connect", token)).transpose()?;
         Ok(caller)
     }
 
@@ -47,7 +46,13 @@ impl Caller {
     pub(crate) fn without_token(channel: Channel, options: &ClientOptions, largest_message: usize) -> Self {
         let grpc =
             Grpc::new(channel).max_decoding_message_size(largest_message).max_encoding_message_size(largest_message);
-        Self { grpc, token: None, deadline: options.deadline, progress_deadline: options.progress_deadline }
+        Self {
+            grpc,
+            token: None,
+            deadline: options.deadline,
+            progress_deadline: options.progress_deadline,
+            largest_message,
+        }
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -64,21 +69,40 @@ impl Caller {
         Ok(grpc)
     }
 
-    /// A call with one answer.
+    /// A call with one answer, within the deadline of the options.
     pub(crate) async fn unary<Q, A>(&self, path: &'static str, resource: &str, message: Q) -> Result<A, Error>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
+        self.unary_within(self.deadline, path, resource, message).await
+    }
+
+    /// A call with one answer, within a deadline of its own.
+    pub(crate) async fn unary_within<Q, A>(
+        &self,
+        deadline: Duration,
+        path: &'static str,
+        resource: &str,
+        message: Q,
+    ) -> Result<A, Error>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        let bytes = message.encoded_len();
+        if bytes > self.largest_message {
+            return Err(Error::new(path, resource, Cause::TooLarge { bytes, limit: self.largest_message }));
+        }
         let call = async {
             let mut grpc = self.ready().await?;
             let codec = ProstCodec::<Q, A>::default();
             grpc.unary(self.request(message), PathAndQuery::from_static(path), codec).await
         };
-        match tokio::time::timeout(self.deadline, call).await {
+        match tokio::time::timeout(deadline, call).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(Error::new(path, resource, Cause::Status(status))),
-            Err(_) => Err(Error::new(path, resource, Cause::Deadline(self.deadline))),
+            Err(_) => Err(Error::new(path, resource, Cause::Deadline(deadline))),
         }
     }
 
@@ -88,7 +112,7 @@ impl Caller {
         resource: &str,
         messages: S,
         codec: C,
-        patience: Option<Duration>,
+        patience: Patience,
     ) -> Result<Messages<C::Decode>, Error>
     where
         S: Stream<Item = C::Encode> + Send + 'static,
@@ -101,8 +125,10 @@ impl Caller {
             grpc.streaming(self.request(messages), PathAndQuery::from_static(path), codec).await
         };
         // A server may send nothing before its first message, so the start of the answer is waited for as long.
-        match tokio::time::timeout(self.progress_deadline, call).await {
-            Ok(Ok(answer)) => Ok(Messages::new(answer.into_inner(), path, resource, patience)),
+        let first = if patience.first { self.progress_deadline } else { Duration::MAX };
+        let next = patience.next.then_some(self.progress_deadline);
+        match tokio::time::timeout(first, call).await {
+            Ok(Ok(answer)) => Ok(Messages::new(answer.into_inner(), path, resource, next)),
             Ok(Err(status)) => Err(Error::new(path, resource, Cause::Status(status))),
             Err(_) => Err(Error::new(path, resource, Cause::NoProgress(self.progress_deadline))),
         }
@@ -120,7 +146,22 @@ impl Caller {
         A: Message + Default + 'static,
     {
         let codec = ProstCodec::<Q, A>::default();
-        self.streaming(path, resource, tokio_stream::once(message), codec, Some(self.progress_deadline)).await
+        self.streaming(path, resource, tokio_stream::once(message), codec, Patience::LIMITED).await
+    }
+
+    /// A call with a stream of answers, of which the first and each other one may take any time.
+    pub(crate) async fn endless_stream<Q, A>(
+        &self,
+        path: &'static str,
+        resource: &str,
+        message: Q,
+    ) -> Result<Messages<A>, Error>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        let codec = ProstCodec::<Q, A>::default();
+        self.streaming(path, resource, tokio_stream::once(message), codec, Patience::ENDLESS).await
     }
 
     /// A call with a stream of answers, each as the bytes it came in.
@@ -134,7 +175,7 @@ impl Caller {
         Q: Message + 'static,
     {
         let codec = RawCodec::<Q>::default();
-        self.streaming(path, resource, tokio_stream::once(message), codec, Some(self.progress_deadline)).await
+        self.streaming(path, resource, tokio_stream::once(message), codec, Patience::LIMITED).await
     }
 
     /// A call with streams both ways, whose answers may be arbitrarily far apart.
@@ -149,6 +190,62 @@ impl Caller {
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
-        self.streaming(path, resource, messages, ProstCodec::<Q, A>::default(), None).await
+        self.streaming(path, resource, messages, ProstCodec::<Q, A>::default(), Patience::FIRST_ONLY).await
     }
+
+    /// A call that sends encoded operations, each as the bytes it has, and has one answer without content. The number of
+    /// operations sent. With a token it is sent instead of that of the options.
+    ///
+    /// Nothing but the end of `ops` ends the call for the server: when `ops` fails, when the server takes nothing for as long
+    /// as the progress deadline, or when this is dropped, the call is broken off.
+    pub(crate) async fn send_ops<S, E>(&self, path: &'static str, ops: S, token: Option<&Token>) -> Result<u64, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        let failed = |cause| Error::new(path, "", cause);
+        let (feed, mut gauge) = op_feed(ops, self.largest_message);
+        let mut request = self.request(feed);
+        if let Some(token) = token {
+            request.metadata_mut().insert(TOKEN_KEY, header_value(path, token)?);
+        }
+        let call = async {
+            let mut grpc = self.ready().await?;
+            grpc.client_streaming(request, PathAndQuery::from_static(path), OpCodec).await
+        };
+        let answer = tokio::select! {
+            answer = call => answer,
+            () = gauge.stalled(self.progress_deadline) => return Err(failed(Cause::NoProgress(self.progress_deadline))),
+        };
+        if let Some(cause) = gauge.failure() {
+            return Err(failed(cause));
+        }
+        answer.map_err(|status| failed(Cause::Status(status)))?;
+        gauge
+            .all_sent()
+            .ok_or_else(|| failed(Cause::Protocol("the server answered before it had all operations".into())))
+    }
+}
+
+/// Which waits of a stream the progress deadline limits.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// That for the start of the answer.
+    first: bool,
+    /// That for each message after it.
+    next: bool,
+}
+
+impl Patience {
+    const LIMITED: Self = Self { first: true, next: true };
+    const FIRST_ONLY: Self = Self { first: true, next: false };
+    const ENDLESS: Self = Self { first: false, next: false };
+}
+
+/// A token as a header that logs do not show.
+fn header_value(operation: &'static str, token: &Token) -> Result<MetadataValue<Ascii>, Error> {
+    let value: Result<MetadataValue<Ascii>, _> = token.secret().parse();
+    let mut value = value.map_err(|error| Error::new(operation, "", Cause::Token(error)))?;
+    value.set_sensitive(true);
+    Ok(value)
 }

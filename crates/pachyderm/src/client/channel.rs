@@ -14,6 +14,10 @@ use crate::error::{Cause, Error};
 /// Interval and patience of HTTP/2 pings. pachd forbids less than 5 s between two.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// Most that headers and trailers may hold, in bytes: what grpc-go, pachd's own client, takes. An error text is in the
+/// trailers, and some of pachd's texts repeat a whole operation.
+const LARGEST_HEADERS: u32 = 16 * 1024 * 1024;
+
 /// The operation that errors of connecting name.
 const CONNECT: &str = "connect";
 
@@ -61,6 +65,7 @@ fn endpoint(address: &Address, options: &ClientOptions, pings: IdlePings) -> Res
         .connect_timeout(options.connect_timeout)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
+        .http2_max_header_list_size(LARGEST_HEADERS)
         .keep_alive_while_idle(pings == IdlePings::Sent);
     if !address.tls() {
         return Ok(endpoint);

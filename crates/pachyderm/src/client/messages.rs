@@ -77,8 +77,10 @@ impl<T> Stream for Messages<T> {
         }
         let Some(patience) = &mut self.patience else { return Poll::Pending };
         if !patience.waiting {
+            // Beyond what the clock can tell means for ever.
+            let Some(until) = Instant::now().checked_add(patience.limit) else { return Poll::Pending };
             patience.waiting = true;
-            patience.sleep.as_mut().reset(Instant::now() + patience.limit);
+            patience.sleep.as_mut().reset(until);
         }
         if patience.sleep.as_mut().poll(context).is_pending() {
             return Poll::Pending;

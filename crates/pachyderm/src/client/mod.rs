@@ -8,6 +8,7 @@ mod channel;
 mod everything;
 mod messages;
 mod object;
+mod op_feed;
 mod options;
 mod pfs;
 mod pps;

@@ -8,10 +8,11 @@ use crate::{
     proto::{
         method,
         pfs::{
-            Branch, BranchInfo, BranchInfos, Commit, CommitInfo, CommitInfos, CommitState, CreateBranchRequest, File,
-            FinishCommitRequest, FsckRequest, FsckResponse, GetFileRequest, InspectBranchRequest, InspectCommitRequest,
-            InspectRepoRequest, ListBranchRequest, ListCommitRequest, ListRepoRequest, ListRepoResponse, Repo,
-            RepoInfo, StartCommitRequest,
+            Branch, BranchInfo, BranchInfos, BuildCommitRequest, Commit, CommitInfo, CommitInfos, CommitState,
+            CreateBranchRequest, CreateRepoRequest, DeleteCommitRequest, File, FinishCommitRequest, FlushCommitRequest,
+            FsckRequest, FsckResponse, GetFileRequest, InspectBranchRequest, InspectCommitRequest, InspectRepoRequest,
+            ListBranchRequest, ListCommitRequest, ListRepoRequest, ListRepoResponse, Repo, RepoInfo,
+            StartCommitRequest, SubscribeCommitRequest,
         },
     },
 };
@@ -35,6 +36,16 @@ impl Client {
     pub async fn inspect_repo(&self, name: &str) -> Result<RepoInfo, Error> {
         let request = InspectRepoRequest { repo: Some(Repo::named(name)) };
         self.caller.unary(method::INSPECT_REPO, name, request).await
+    }
+
+    /// Creates a repo, or changes the description of one that exists if the request says so.
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be, the repo exists already, or the call fails.
+    pub async fn create_repo(&self, request: CreateRepoRequest) -> Result<(), Error> {
+        let resource = request.repo.as_ref().map_or(String::new(), |repo| repo.name.clone());
+        self.caller.unary(method::CREATE_REPO, &resource, request).await
     }
 
     /// The commits of a repo, newest first, one by one. An empty name asks for all repos, which servers before 1.9.6
@@ -110,6 +121,58 @@ impl Client {
         let repo = request.parent.as_ref().and_then(|parent| parent.repo.as_ref());
         let resource = repo.map_or(String::new(), |repo| format!("{}@{}", repo.name, request.branch));
         self.caller.unary(method::START_COMMIT, &resource, request).await
+    }
+
+    /// Creates a commit with its content, as a restore does, and answers with its name. Unlike a restore it leaves open what
+    /// has no time of finishing.
+    ///
+    /// # Errors
+    ///
+    /// The commit exists already, its parent does not exist or is open, or the call fails.
+    pub async fn build_commit(&self, request: BuildCommitRequest) -> Result<Commit, Error> {
+        let repo = request.parent.as_ref().and_then(|parent| parent.repo.as_ref());
+        let resource = repo.map_or(String::new(), |repo| format!("{}@{}", repo.name, request.id));
+        self.caller.unary(method::BUILD_COMMIT, &resource, request).await
+    }
+
+    /// Deletes a commit, and everything that was made of it.
+    ///
+    /// # Errors
+    ///
+    /// There is no such commit, it is an output commit, or the call fails.
+    pub async fn delete_commit(&self, commit: &Commit) -> Result<(), Error> {
+        let request = DeleteCommitRequest { commit: Some(commit.clone()) };
+        self.caller.unary(method::DELETE_COMMIT, &commit.to_string(), request).await
+    }
+
+    /// Waits for everything that depends on commits, and shows those commits as they finish; the stream ends with the last
+    /// of them. None at all in `to_repos` means every repo.
+    ///
+    /// Jobs take any time, so no deadline applies, neither until this returns, which is when the first commit has finished,
+    /// nor later. Pings notice a server that is gone.
+    ///
+    /// # Errors
+    ///
+    /// There is no such commit, or the call fails at once or in the middle.
+    pub async fn flush_commit(&self, commits: Vec<Commit>, to_repos: Vec<Repo>) -> Result<Messages<CommitInfo>, Error> {
+        let resource = commits.iter().map(Commit::to_string).collect::<Vec<_>>().join(", ");
+        let request = FlushCommitRequest { commits, to_repos };
+        self.caller.endless_stream(method::FLUSH_COMMIT, &resource, request).await
+    }
+
+    /// The commits of a branch, those there are and those to come, as each reaches the state asked for. Does not end by
+    /// itself.
+    ///
+    /// The next commit may come at any time, so no deadline applies, neither until this returns, which is when there is a
+    /// first commit, nor later. Pings notice a server that is gone.
+    ///
+    /// # Errors
+    ///
+    /// There is no such repo or commit, or the call fails at once or in the middle.
+    pub async fn subscribe_commit(&self, request: SubscribeCommitRequest) -> Result<Messages<CommitInfo>, Error> {
+        let repo = request.repo.as_ref().map_or("", |repo| &repo.name);
+        let resource = format!("{repo}@{}", request.branch);
+        self.caller.endless_stream(method::SUBSCRIBE_COMMIT, &resource, request).await
     }
 
     /// Finishes a commit with the content it has.

@@ -1,13 +1,16 @@
 //! Service `pps.API`: pipelines and jobs.
 
+use std::time::Duration;
+
 use super::{Client, Messages};
 use crate::{
     error::Error,
     proto::{
         method,
         pps::{
-            InspectJobRequest, InspectPipelineRequest, Job, JobInfo, JobInfos, ListJobRequest, ListPipelineRequest,
-            Pipeline, PipelineInfo, PipelineInfos, StartPipelineRequest, StopJobRequest, StopPipelineRequest,
+            CreateJobRequest, CreatePipelineRequest, GarbageCollectRequest, GarbageCollectResponse, InspectJobRequest,
+            InspectPipelineRequest, Job, JobInfo, JobInfos, ListJobRequest, ListPipelineRequest, Pipeline,
+            PipelineInfo, PipelineInfos, StartPipelineRequest, StopJobRequest, StopPipelineRequest,
         },
     },
 };
@@ -63,6 +66,16 @@ impl Client {
     pub async fn inspect_pipeline(&self, name: &str) -> Result<PipelineInfo, Error> {
         let request = InspectPipelineRequest { pipeline: Some(Pipeline::named(name)) };
         self.caller.unary(method::INSPECT_PIPELINE, name, request).await
+    }
+
+    /// Creates a pipeline, or changes one that exists if the request says so. Success says that the wish was stored.
+    ///
+    /// # Errors
+    ///
+    /// The pipeline exists already, its specification cannot be, or the call fails.
+    pub async fn create_pipeline(&self, request: CreatePipelineRequest) -> Result<(), Error> {
+        let resource = request.pipeline.as_ref().map_or(String::new(), |pipeline| pipeline.name.clone());
+        self.caller.unary(method::CREATE_PIPELINE, &resource, request).await
     }
 
     /// Starts a stopped pipeline. Success says that the wish was stored; read the pipeline back.
@@ -125,6 +138,31 @@ impl Client {
     pub async fn inspect_job(&self, id: &str) -> Result<JobInfo, Error> {
         let request = InspectJobRequest { job: Some(Job { id: id.into() }), full: true, ..Default::default() };
         self.caller.unary(method::INSPECT_JOB, id, request).await
+    }
+
+    /// Creates a job record, as a restore does, and answers with its new id. Nothing keeps a second call from making a
+    /// second record.
+    ///
+    /// # Errors
+    ///
+    /// There is no such pipeline or output commit, or the call fails.
+    pub async fn create_job(&self, request: CreateJobRequest) -> Result<Job, Error> {
+        let resource = request.pipeline.as_ref().map_or(String::new(), |pipeline| pipeline.name.clone());
+        self.caller.unary(method::CREATE_JOB, &resource, request).await
+    }
+
+    /// Deletes what nobody names from the object store, and ends within `deadline`. With 0 for `memory_bytes` the server
+    /// chooses the size of its filter.
+    ///
+    /// It also deletes data of open commits and of statistics: see the commits first.
+    ///
+    /// # Errors
+    ///
+    /// A pipeline is not stopped or has workers, or the call fails; the server then may have deleted a part.
+    pub async fn garbage_collect(&self, memory_bytes: i64, deadline: Duration) -> Result<(), Error> {
+        let request = GarbageCollectRequest { memory_bytes };
+        let answer = self.caller.unary_within(deadline, method::GARBAGE_COLLECT, "", request).await;
+        answer.map(|GarbageCollectResponse {}| ())
     }
 
     /// Stops a job; it ends as killed, its output commit empty.

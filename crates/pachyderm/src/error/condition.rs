@@ -83,6 +83,8 @@ pub enum Condition {
     RestoredTokenExpired,
     /// A token in a restored stream exists already.
     RestoredTokenExists,
+    /// An operation of a restore failed, and why is not recognised. What came before it was applied.
+    RestoreOpFailed,
     /// A garbage collection was refused since pipelines are not stopped or still have workers.
     PipelinesNotStopped,
     /// pachd cannot reach the Kubernetes API.
@@ -162,6 +164,26 @@ const TEXTS: &[(&str, Condition)] = &[
     ("already exists", Condition::AlreadyExists),
 ];
 
+/// How the text begins when an operation of a restore failed: `handleOp` in `src/server/admin/server/api_server.go`.
+const RESTORE_OPS: &[&str] = &[
+    "error putting block",
+    "error putting object",
+    "error creating object",
+    "error tagging object",
+    "error creating repo",
+    "error creating commit",
+    "error creating branch",
+    "error creating pipeline",
+    "error creating job",
+    "error setting ACL for repo",
+    "error setting cluster role bindings",
+    "error setting authorization config",
+    "error activating authentication",
+    "error restoring auth token",
+    "error activating enterprise license",
+    "failed to get auth token from incoming context",
+];
+
 impl Condition {
     /// The situation behind a cause.
     #[must_use]
@@ -179,19 +201,21 @@ impl Condition {
                     Self::of_text(reason).unwrap_or(Self::Unavailable)
                 }
             }
-            Cause::Token(_) | Cause::Write(_) | Cause::Protocol(_) => Self::Other,
+            Cause::TooLarge { .. } => Self::MessageTooLarge,
+            Cause::Token(_) | Cause::Read(_) | Cause::Write(_) | Cause::Protocol(_) => Self::Other,
         }
     }
 
     /// The situation behind the answer of a server.
     #[must_use]
     pub fn of_status(status: &tonic::Status) -> Self {
+        // A source means that the answer was made here, of a connection that broke.
+        let made_here = std::error::Error::source(status).is_some();
         Self::of_text(status.message()).unwrap_or_else(|| match status.code() {
-            Code::Unavailable => Self::Unavailable,
-            // A source means that the answer was made here, of a connection that broke.
-            Code::Cancelled | Code::Unknown | Code::Internal if std::error::Error::source(status).is_some() => {
+            Code::Unknown | Code::Internal | Code::Cancelled | Code::ResourceExhausted if made_here => {
                 Self::Unavailable
             }
+            Code::Unavailable => Self::Unavailable,
             Code::DeadlineExceeded => Self::Deadline,
             Code::Cancelled => Self::Cancelled,
             Code::Unauthenticated => Self::TokenInvalid,
@@ -199,6 +223,7 @@ impl Condition {
             Code::NotFound => Self::NotFound,
             Code::AlreadyExists => Self::AlreadyExists,
             Code::Unimplemented => Self::UnknownMethod,
+            Code::ResourceExhausted => Self::MessageTooLarge,
             _ => Self::Other,
         })
     }
@@ -219,7 +244,10 @@ impl Condition {
         if dial && (text.contains("/api/v1/") || text.contains("/apis/")) {
             return Some(Self::KubernetesUnreachable);
         }
-        (dial || text.contains("transport is closing")).then_some(Self::Unavailable)
+        if dial || text.contains("transport is closing") {
+            return Some(Self::Unavailable);
+        }
+        RESTORE_OPS.iter().any(|prefix| text.starts_with(prefix)).then_some(Self::RestoreOpFailed)
     }
 
     /// Whether it may pass by itself.

@@ -50,7 +50,8 @@ impl Backend {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
-    /// The storage root (`PACH_ROOT`), `/pach` in every official deployment.
+    /// The storage root (`PACH_ROOT`), `/pach` in every official deployment. Google and Microsoft keep its leading slash, if
+    /// it has one, in their keys.
     pub root: String,
     /// The object store.
     pub backend: Backend,
@@ -92,14 +93,18 @@ impl Layout {
 
     /// What stands before `block/…` in keys read forwards: empty, or ending with a slash.
     fn prefix(&self) -> String {
-        let bare = self.root.trim_matches('/');
+        let mut prefix = String::new();
         match self.backend {
-            Backend::Local => String::new(),
-            Backend::Amazon | Backend::Minio if bare.is_empty() => String::new(),
-            Backend::Amazon | Backend::Minio => format!("{bare}/"),
-            Backend::Google | Backend::Microsoft if bare.is_empty() => "/".to_owned(),
-            Backend::Google | Backend::Microsoft => format!("/{bare}/"),
+            Backend::Local => return prefix,
+            Backend::Google | Backend::Microsoft if self.root.starts_with('/') => prefix.push('/'),
+            Backend::Google | Backend::Microsoft | Backend::Amazon | Backend::Minio => {}
         }
+        // pachd joins root and name as paths, which makes one slash of several.
+        for part in self.root.split('/').filter(|part| !part.is_empty()) {
+            prefix.push_str(part);
+            prefix.push('/');
+        }
+        prefix
     }
 
     /// A forward key as it is stored.
@@ -127,8 +132,14 @@ mod tests {
         assert_eq!(Layout::new(Backend::Local, true).block("ab12"), "block/ab12");
         let nested = Layout { root: "/data/pach/".into(), backend: Backend::Google, reversed: false };
         assert_eq!(nested.block("ab12"), "/data/pach/block/ab12");
+        let doubled = Layout { root: "//data//pach".into(), backend: Backend::Amazon, reversed: false };
+        assert_eq!(doubled.block("ab12"), "data/pach/block/ab12");
+        let bare = Layout { root: "pach".into(), backend: Backend::Google, reversed: false };
+        assert_eq!(bare.block("ab12"), "pach/block/ab12");
         let rootless = Layout { root: "/".into(), backend: Backend::Amazon, reversed: false };
         assert_eq!(rootless.block("ab12"), "block/ab12");
+        let slash = Layout { backend: Backend::Google, ..rootless };
+        assert_eq!(slash.block("ab12"), "/block/ab12");
     }
 
     #[test]

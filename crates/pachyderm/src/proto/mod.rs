@@ -6,6 +6,8 @@
 //!   unchanged. Turn one into its enumeration with [`known`], which answers `None` for a newer value instead of
 //!   pretending that it is the first one.
 //! - `google.protobuf.Empty` is `()`, `google.protobuf.BytesValue` is [`bytes::Bytes`]: prost encodes both so.
+//! - Descriptions of repos and commits are bytes: pachd keeps what was typed, in whatever encoding, and one that is not
+//!   UTF-8 would fail every listing it is in. `string` and `bytes` are the same on the wire.
 //! - Fields that are not listed are dropped when decoding. Whoever copies a stream keeps the raw bytes.
 //! - `Debug` shows every field. Some hold secrets (environment of pipelines, tokens, licence codes): never log messages
 //!   whole.

@@ -81,3 +81,31 @@ fn fingerprint(commit: CommitRef<'_>) -> u64 {
     commit.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{
+        proto::{
+            admin::{Op, OpBody},
+            pfs::{Branch, Commit, CreateBranchRequest},
+        },
+        stream::OpVersion,
+    };
+    use prost::Message as _;
+
+    #[test]
+    fn branches_of_old_and_new_streams_are_named() {
+        let head = Some(Commit::named("images", "abc"));
+        let old = CreateBranchRequest { head: head.clone(), s_branch: "master".into(), ..Default::default() };
+        let new = CreateBranchRequest { head, branch: Some(Branch::named("images", "master")), ..Default::default() };
+        for (version, branch) in [(OpVersion::V1_9, old), (OpVersion::V1_13, new)] {
+            let op = Op::new(version, OpBody { branch: Some(Box::new(branch)), ..Default::default() });
+            let op = RawOp::parse(op.encode_to_vec()).unwrap();
+            let head = Some(CommitRef { repo: "images", id: "abc" });
+            assert_eq!(view(&op), Ok(OpView::Branch { repo: "images", name: "master", head }));
+            assert_eq!(RestoreCheck::new().observe(&op), Ok(None));
+        }
+    }
+}

@@ -106,11 +106,7 @@ pub fn view(op: &RawOp) -> Result<OpView<'_>, WireError> {
         OpKind::Tag => OpView::Tag { object: hash_in(request, 1)?.unwrap_or(""), tags: names_in(request, 2)? },
         OpKind::Repo => OpView::Repo { name: name_in(request, 1)? },
         OpKind::Commit => commit_view(request)?,
-        OpKind::Branch => OpView::Branch {
-            repo: wire::text_of(wire::descend(request, &[3, 1])?.unwrap_or(&[]), 1)?,
-            name: wire::text_of(wire::bytes_of(request, 3)?.unwrap_or(&[]), 2)?,
-            head: commit_in(request, 1)?,
-        },
+        OpKind::Branch => branch_view(request)?,
         OpKind::Pipeline => OpView::Pipeline { name: name_in(request, 1)?, spec_commit: commit_in(request, 34)? },
         OpKind::Job => OpView::Job { pipeline: name_in(request, 2)?, output_commit: commit_in(request, 25)? },
         other => OpView::Other(other),
@@ -138,6 +134,15 @@ fn commit_view(request: &[u8]) -> Result<OpView<'_>, WireError> {
         trees: names_in(request, 7)?,
         datums: hash_in(request, 8)?,
         size_bytes: wire::varint_of(request, 9)?,
+    })
+}
+
+/// Streams of 1.9.5 and before name the branch in a field of its own, and its repo only in the head.
+fn branch_view(request: &[u8]) -> Result<OpView<'_>, WireError> {
+    let head = commit_in(request, 1)?;
+    Ok(match wire::bytes_of(request, 3)? {
+        Some(branch) => OpView::Branch { repo: name_in(branch, 1)?, name: wire::text_of(branch, 2)?, head },
+        None => OpView::Branch { repo: head.map_or("", |head| head.repo), name: wire::text_of(request, 2)?, head },
     })
 }
 

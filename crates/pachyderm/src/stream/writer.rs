@@ -34,6 +34,7 @@ pub struct Writer<W: Write> {
     written: u64,
     version: Option<OpVersion>,
     largest_frame: u64,
+    failed: bool,
 }
 
 impl<W: Write> Writer<W> {
@@ -45,6 +46,7 @@ impl<W: Write> Writer<W> {
             written: 0,
             version: None,
             largest_frame: 0,
+            failed: false,
         }
     }
 
@@ -59,11 +61,21 @@ impl<W: Write> Writer<W> {
             }
             _ => self.version = Some(version),
         }
+        self.intact()?;
+        self.failed = true;
         self.encoder.write_all(&(op.len() as i64).to_le_bytes())?;
         self.encoder.write_all(op)?;
+        self.failed = false;
         self.ops.add(kind);
         self.written += 1;
         self.largest_frame = self.largest_frame.max(op.len() as u64);
+        Ok(())
+    }
+
+    fn intact(&self) -> Result<(), StreamError> {
+        if self.failed {
+            return Err(io::Error::other("an earlier write of this stream failed").into());
+        }
         Ok(())
     }
 
@@ -78,7 +90,12 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes what is still held back, flushes the file and returns it with what was written.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, or could not be at an earlier op: a part of it is then missing.
     pub fn finish(self) -> Result<(W, Summary), StreamError> {
+        self.intact()?;
         let tally = self.encoder.into_inner().map_err(|error| error.into_error())?;
         let Tally { mut inner, bytes, hash } = tally;
         inner.flush()?;
@@ -110,5 +127,43 @@ impl<W: Write> Write for Tally<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{stream::OpKind, wire};
+
+    /// Fails once, at the second write.
+    struct Hiccup(Vec<u8>, u32);
+
+    impl Write for Hiccup {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1 == 2 {
+                return Err(io::Error::other("no space"));
+            }
+            self.0.extend_from_slice(buffer);
+            Ok(buffer.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stream_with_a_failed_write_never_counts_as_finished() {
+        // Larger than what the encoder holds back.
+        let (mut inner, mut op) = (Vec::new(), Vec::new());
+        wire::put_bytes(&mut inner, OpKind::Block.field(), &[0; 300_000]);
+        wire::put_bytes(&mut op, OpVersion::V1_13.field(), &inner);
+        let mut writer = Writer::new(Hiccup(Vec::new(), 0));
+        assert!(matches!(writer.write_op(&op), Err(StreamError::Io(error)) if error.to_string() == "no space"));
+        assert!(matches!(writer.write_op(&op), Err(StreamError::Io(_))));
+        assert_eq!(writer.counts().total(), 0);
+        assert!(matches!(writer.finish(), Err(StreamError::Io(_))));
     }
 }

@@ -1,6 +1,6 @@
-//! A server over an in-memory connection that answers as a function says.
+//! A server on a loopback socket that answers as a function says.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::{StreamExt as _, stream};
@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use pachyderm::client::{Address, Client, ClientOptions};
+use tokio::net::TcpListener;
 
 /// How a call is answered.
 pub(crate) struct Reply {
@@ -24,6 +25,9 @@ pub(crate) enum End {
     CutShort,
     /// Never.
     Stalled,
+    /// Never, and each answer comes only after such a pause.
+    #[allow(dead_code, reason = "not every test crate has slow answers")]
+    Slow(Duration),
 }
 
 impl Reply {
@@ -32,45 +36,75 @@ impl Reply {
     }
 }
 
-/// A call as the server sees it: path, headers, and the message.
+/// A call as the server sees it: path, headers, and the messages.
 pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
-    pub(crate) message: Vec<u8>,
+    pub(crate) messages: Vec<Vec<u8>>,
+}
+
+#[allow(dead_code, reason = "not every test crate looks at single messages")]
+impl Call {
+    /// The only message.
+    pub(crate) fn message(&self) -> &[u8] {
+        assert_eq!(self.messages.len(), 1, "{}", self.path);
+        &self.messages[0]
+    }
 }
 
 /// A client of a server that answers as `handler` says.
+#[allow(dead_code, reason = "not every test crate answers whole calls")]
 pub(crate) async fn client<H>(options: &ClientOptions, handler: H) -> Client
 where
     H: Fn(Call) -> Reply + Send + Sync + 'static,
 {
     let handler = Arc::new(handler);
-    let connector = tower::service_fn(move |_: http::Uri| {
+    serve(options, move |request| {
         let handler = Arc::clone(&handler);
-        let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        tokio::spawn(async move {
-            let service = hyper::service::service_fn(|request| answer(request, Arc::clone(&handler)));
-            // A client that goes away ends the connection; nobody needs to know.
-            drop(
-                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(theirs), service)
-                    .await,
-            );
-        });
-        async move { Ok::<_, io::Error>(ours) }
-    });
-    Client::with_connector(connector, &Address::plaintext("pachd", 650), options).await.unwrap()
+        async move {
+            let (head, body) = request.into_parts();
+            let messages = unframed(&body.collect().await?.to_bytes());
+            Ok(response(handler(Call { path: head.uri.path().to_owned(), headers: head.headers, messages })))
+        }
+    })
+    .await
 }
 
-async fn answer<H: Fn(Call) -> Reply>(
-    request: Request<Incoming>,
-    handler: Arc<H>,
-) -> Result<Response<BoxBody<Bytes, io::Error>>, hyper::Error> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
-    // One message: a flag, 4 bytes of length, the message.
-    let message = body[5..].to_vec();
-    let reply = handler(Call { path: head.uri.path().to_owned(), headers: head.headers, message });
+/// A client of a server that does as `respond` does.
+pub(crate) async fn serve<R, F>(options: &ClientOptions, respond: R) -> Client
+where
+    R: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<BoxBody<Bytes, io::Error>>, hyper::Error>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let service = hyper::service::service_fn(respond.clone());
+            let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(connection), service);
+            // A client that goes away ends the connection; nobody needs to know.
+            tokio::spawn(async move { drop(served.await) });
+        }
+    });
+    Client::connect(&Address::plaintext("127.0.0.1", port), options).await.unwrap()
+}
+
+/// Splits a body into messages: each is a flag, 4 bytes of length, and the message.
+pub(crate) fn unframed(mut body: &[u8]) -> Vec<Vec<u8>> {
+    let mut messages = Vec::new();
+    while let Some((head, rest)) = body.split_first_chunk::<5>() {
+        let [0, length @ ..] = *head else { panic!("a compressed message") };
+        let (message, rest) = rest.split_at(u32::from_be_bytes(length) as usize);
+        messages.push(message.to_vec());
+        body = rest;
+    }
+    assert!(body.is_empty(), "{} bytes left", body.len());
+    messages
+}
+
+/// What goes over the wire.
+pub(crate) fn response(reply: Reply) -> Response<BoxBody<Bytes, io::Error>> {
     let frames = stream::iter(reply.answers).map(|answer| {
         let mut frame = BytesMut::new();
         frame.put_u8(0);
@@ -80,6 +114,13 @@ async fn answer<H: Fn(Call) -> Reply>(
     });
     let body = match reply.end {
         End::CutShort => BodyExt::boxed(StreamBody::new(frames)),
+        End::Slow(pause) => {
+            let paused = frames.then(move |frame| async move {
+                tokio::time::sleep(pause).await;
+                frame
+            });
+            BodyExt::boxed(StreamBody::new(paused.chain(stream::pending())))
+        }
         End::Stalled => BodyExt::boxed(StreamBody::new(frames.chain(stream::pending()))),
         End::Status(code, message) => {
             let mut trailers = HeaderMap::new();
@@ -88,5 +129,5 @@ async fn answer<H: Fn(Call) -> Reply>(
             BodyExt::boxed(StreamBody::new(frames.chain(stream::iter([Ok(Frame::trailers(trailers))]))))
         }
     };
-    Ok(Response::builder().header("content-type", "application/grpc").body(body).unwrap())
+    Response::builder().header("content-type", "application/grpc").body(body).unwrap()
 }

@@ -31,6 +31,11 @@ fn one<T: View>(item: &Option<T>) -> Value {
     item.as_ref().map_or(Value::Null, View::view)
 }
 
+/// What somebody typed, which is UTF-8 in everything that was recorded.
+fn typed(text: &[u8]) -> Value {
+    std::str::from_utf8(text).unwrap().into()
+}
+
 fn pipeline_state(state: i32) -> Value {
     let state: pps::PipelineState = known(state).unwrap();
     format!("PIPELINE_{}", state.name().to_uppercase()).into()
@@ -106,7 +111,7 @@ impl View for pfs::RepoInfo {
             "repo": one(&self.repo),
             "created": time(&self.created),
             "size_bytes": self.size_bytes,
-            "description": self.description,
+            "description": typed(&self.description),
             "branches": all(&self.branches),
             "tombstone": self.tombstone,
         })
@@ -154,7 +159,7 @@ impl View for pfs::CommitInfo {
             "started": time(&self.started),
             "finished": time(&self.finished),
             "size_bytes": self.size_bytes,
-            "description": self.description,
+            "description": typed(&self.description),
             "provenance": all(&self.provenance),
             "ready_provenance": self.ready_provenance,
             "tree": one(&self.tree),
@@ -287,7 +292,7 @@ impl View for Op {
         let Some((version, body)) = self.versioned_body() else { return json!({}) };
         let kind = body.kind().map_or_else(|| "none".to_owned(), |kind| kind.to_string());
         let content = if let Some(repo) = &body.repo {
-            json!({"repo": one(&repo.repo), "description": repo.description})
+            json!({"repo": one(&repo.repo), "description": typed(&repo.description)})
         } else if let Some(commit) = &body.commit {
             json!({
                 "parent": one(&commit.parent),

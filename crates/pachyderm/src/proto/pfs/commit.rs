@@ -1,5 +1,6 @@
 //! Commits: names, state, listing.
 
+use bytes::Bytes;
 use prost_types::Timestamp;
 
 use super::{Branch, Object, Repo};
@@ -93,9 +94,9 @@ pub struct CommitInfo {
     /// The hashtree of a user's commit.
     #[prost(message, optional, tag = "7")]
     pub tree: Option<Object>,
-    /// For people; lost by an extract.
-    #[prost(string, tag = "8")]
-    pub description: String,
+    /// For people, as they typed it; lost by an extract.
+    #[prost(bytes = "bytes", tag = "8")]
+    pub description: Bytes,
     /// Commits that depend on it.
     #[prost(message, repeated, tag = "9")]
     pub subvenance: Vec<CommitRange>,
@@ -182,9 +183,9 @@ pub struct StartCommitRequest {
     /// The branch it becomes the head of.
     #[prost(string, tag = "3")]
     pub branch: String,
-    /// For people.
-    #[prost(string, tag = "4")]
-    pub description: String,
+    /// For people, as they typed it.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub description: Bytes,
     /// What it depends on.
     #[prost(message, repeated, tag = "5")]
     pub provenance: Vec<CommitProvenance>,
@@ -196,9 +197,9 @@ pub struct FinishCommitRequest {
     /// The commit.
     #[prost(message, optional, tag = "1")]
     pub commit: Option<Commit>,
-    /// For people.
-    #[prost(string, tag = "2")]
-    pub description: String,
+    /// For people, as they typed it.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub description: Bytes,
     /// Its hashtree, for callers that made one.
     #[prost(message, optional, tag = "3")]
     pub tree: Option<Object>,

@@ -1,5 +1,6 @@
 //! Repos.
 
+use bytes::Bytes;
 use prost_types::Timestamp;
 
 use super::Branch;
@@ -32,9 +33,9 @@ pub struct RepoInfo {
     /// Bytes in the head commit of its branch `master`.
     #[prost(uint64, tag = "3")]
     pub size_bytes: u64,
-    /// For people.
-    #[prost(string, tag = "5")]
-    pub description: String,
+    /// For people, as they typed it.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub description: Bytes,
     /// Only present while auth is active.
     #[prost(message, optional, tag = "6")]
     pub auth_info: Option<RepoAuthInfo>,
@@ -72,9 +73,9 @@ pub struct CreateRepoRequest {
     /// Its name.
     #[prost(message, optional, tag = "1")]
     pub repo: Option<Repo>,
-    /// For people.
-    #[prost(string, tag = "3")]
-    pub description: String,
+    /// For people, as they typed it.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub description: Bytes,
     /// Change an existing repo.
     #[prost(bool, tag = "4")]
     pub update: bool,
