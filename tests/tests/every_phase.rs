@@ -117,8 +117,10 @@ async fn kill(phases: &[String], step: &str) -> bool {
     if let Some(run) = bench.run_with("captured.json").filter(|_| bench.run_with("manifest.json").is_none()) {
         let finished = bench.start_in(elsewhere.path(), &["finish", &run]).end().await;
         assert_eq!(finished.code, Some(0), "{step}: {}", finished.stderr);
-        assert_eq!(bench.run_with("manifest.json"), Some(run), "{step}");
-        assert_eq!(bench.manifest()["witness"]["by"], "etcd", "{step}: `finish` compares as `snapshot` does");
+        assert_eq!(bench.run_with("manifest.json").as_ref(), Some(&run), "{step}");
+        let shown = bench.run(&["show", &run, "-o", "json"]).await;
+        let manifest: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+        assert_eq!(manifest["witness"]["by"], "etcd", "{step}: `finish` compares as `snapshot` does");
         assert_nothing_false_is_claimed(&bench).await;
     }
     let again = bench.run(&["snapshot"]).await;
