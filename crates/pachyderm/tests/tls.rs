@@ -15,7 +15,7 @@ use pachyderm::{
 use tonic::{
     Request, Response, Status,
     server::NamedService,
-    transport::{Identity, Server, ServerTlsConfig},
+    transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig},
 };
 use tonic_prost::ProstCodec;
 
@@ -127,4 +127,14 @@ async fn plaintext_to_a_server_that_speaks_tls_fails() {
         Err(error) => Err(error),
     };
     assert_eq!(outcome.unwrap_err().condition(), Condition::Unavailable);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_refused_when_connecting_again_is_told_as_such() {
+    let address = serve().await;
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(OTHER_AUTHORITY));
+    let endpoint = Endpoint::from_shared(format!("https://{address}")).unwrap().tls_config(tls).unwrap();
+    let pachd = Client::from_channel(endpoint.connect_lazy(), &ClientOptions::default()).unwrap();
+    let error = pachd.version().await.unwrap_err();
+    assert_eq!((error.condition(), error.retry_helps()), (Condition::CertificateRefused, false), "{}", chain(&error));
 }

@@ -209,10 +209,13 @@ impl Condition {
     /// The situation behind the answer of a server.
     #[must_use]
     pub fn of_status(status: &tonic::Status) -> Self {
-        // A source means that the answer was made here, of a connection that broke.
-        let made_here = std::error::Error::source(status).is_some();
+        // A source means that the answer was made here, of a connection that broke or could not be made again.
+        let source = std::error::Error::source(status);
+        if source.is_some_and(certificate::was_refused) {
+            return Self::CertificateRefused;
+        }
         Self::of_text(status.message()).unwrap_or_else(|| match status.code() {
-            Code::Unknown | Code::Internal | Code::Cancelled | Code::ResourceExhausted if made_here => {
+            Code::Unknown | Code::Internal | Code::Cancelled | Code::ResourceExhausted if source.is_some() => {
                 Self::Unavailable
             }
             Code::Unavailable => Self::Unavailable,
