@@ -10,7 +10,7 @@ use crate::kubernetes::{Backend, KubernetesOptions, KubernetesServer, PachydermD
 use crate::pachd::objects::ObjectStore;
 use crate::pachd::pipelines::Workers;
 use crate::pachd::recorded::{self, LoadError};
-use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
+use crate::pachd::{AuthOptions, ExtractClock, PachdOptions, PachdServer};
 use crate::s3::{BucketHandle, S3Options, S3Server};
 
 /// Namespace of the deployment.
@@ -31,6 +31,8 @@ pub struct ClusterOptions {
     pub access_key: (String, String),
     /// Whether the deployment is marked as one with other storage, which can't be backed up.
     pub storage_v2: bool,
+    /// Present when auth is on.
+    pub auth: Option<AuthOptions>,
 }
 
 impl Default for ClusterOptions {
@@ -40,6 +42,7 @@ impl Default for ClusterOptions {
             master_interval: Duration::from_millis(20),
             access_key: ("sandbox".to_owned(), "sandbox-secret-key".to_owned()),
             storage_v2: false,
+            auth: None,
         }
     }
 }
@@ -112,6 +115,7 @@ impl RecordedCluster {
                 master_interval: options.master_interval,
                 clock: ExtractClock::Recorded(recorded::alpha_clock()?),
                 deployment_id: deployment.deployment_id.clone(),
+                auth: options.auth,
             },
         )
         .await?;
