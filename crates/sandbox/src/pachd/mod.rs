@@ -11,6 +11,7 @@ mod outputs;
 pub mod pipelines;
 mod provenance;
 pub mod recorded;
+pub mod recorded_stream;
 mod records;
 mod running;
 mod specification;

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pachyderm::proto::pfs::{BranchInfo, Commit, CommitInfo, CommitOrigin, CommitProvenance, CommitRange, OriginKind};
+use pachyderm::proto::pfs::{
+    Branch, BranchInfo, Commit, CommitInfo, CommitOrigin, CommitProvenance, CommitRange, OriginKind,
+};
 use pachyderm::proto::pps::{EtcdJobInfo, Job, JobState, Pipeline, PipelineInfo, ProcessStats};
 use prost::Message;
 
@@ -27,7 +29,9 @@ pub(super) fn propagate(state: &State, repo: &str, branch: &str) -> BTreeSet<Str
     state.store.write(|transaction| {
         let mut repos = BTreeSet::new();
         for name in names {
-            let Some(provenance) = branches.get(&name).and_then(|info| heads(info, &branches)) else { continue };
+            let Some(provenance) = branches.get(&name).and_then(|info| heads(transaction, info, &branches)) else {
+                continue;
+            };
             let Some(info) = branches.get_mut(&name) else { continue };
             let old: Option<CommitInfo> =
                 info.head.as_ref().and_then(|head| read(transaction, COMMITS, &commit_name(head)));
@@ -40,16 +44,29 @@ pub(super) fn propagate(state: &State, repo: &str, branch: &str) -> BTreeSet<Str
     })
 }
 
-/// The heads that a new commit of a branch would depend on; `None` if there is none but of specifications.
-fn heads(info: &BranchInfo, branches: &BTreeMap<String, BranchInfo>) -> Option<Vec<CommitProvenance>> {
-    let head_of = |on: &pachyderm::proto::pfs::Branch| {
-        let head = branches.get(&format!("{}/{}", repo_name(on.repo.as_ref()), on.name))?.head.clone()?;
-        Some(CommitProvenance { commit: Some(head), branch: Some(on.clone()) })
-    };
-    let all: Vec<_> = info.provenance.iter().filter_map(head_of).collect();
-    let is_input =
-        |one: &CommitProvenance| one.commit.as_ref().is_some_and(|commit| repo_name(commit.repo.as_ref()) != SPEC_REPO);
-    all.iter().any(is_input).then_some(all)
+/// What a new commit of a branch would depend on: the heads of the branches that the branch depends on, and what those were
+/// made from. `None` if that is nothing but specifications.
+fn heads(
+    transaction: &Transaction<'_>,
+    info: &BranchInfo,
+    branches: &BTreeMap<String, BranchInfo>,
+) -> Option<Vec<CommitProvenance>> {
+    let mut all: BTreeMap<(String, String), CommitProvenance> = BTreeMap::new();
+    let key = |branch: &Branch| (repo_name(branch.repo.as_ref()).to_owned(), branch.name.clone());
+    let mut inherited = Vec::new();
+    for on in &info.provenance {
+        let (repo, name) = key(on);
+        let Some(head) = branches.get(&format!("{repo}/{name}")).and_then(|info| info.head.clone()) else { continue };
+        let commit: Option<CommitInfo> = read(transaction, COMMITS, &commit_name(&head));
+        inherited.extend(commit.map(|info| info.provenance).unwrap_or_default());
+        all.insert((repo, name), CommitProvenance { commit: Some(head), branch: Some(on.clone()) });
+    }
+    for one in inherited {
+        if let Some(branch) = &one.branch {
+            all.entry(key(branch)).or_insert(one);
+        }
+    }
+    all.keys().any(|(repo, _)| repo != SPEC_REPO).then(|| all.into_values().collect())
 }
 
 fn as_set(provenance: &[CommitProvenance]) -> BTreeSet<(String, String)> {
@@ -90,7 +107,8 @@ fn open(
     repo
 }
 
-/// Tells the commits that a new commit is made from about it. A range that ends with its parent is made longer.
+/// Tells the commits that a new commit is made from about it. A range that ends with its parent is made longer, and then
+/// pachd does not count it.
 pub(super) fn record_subvenance(
     transaction: &mut Transaction<'_>,
     provenance: &[CommitProvenance],
@@ -104,9 +122,9 @@ pub(super) fn record_subvenance(
             Some(range) => range.upper = Some(commit.clone()),
             None => {
                 info.subvenance.push(CommitRange { lower: Some(commit.clone()), upper: Some(commit.clone()) });
+                info.subvenant_commits_total += 1;
             }
         }
-        info.subvenant_commits_total += 1;
         write(transaction, COMMITS, &commit_name(on), &info);
     }
 }
@@ -161,7 +179,7 @@ impl Work<'_> {
             let Some(commit) = &info.commit else { continue };
             if !own {
                 if newest.is_some_and(|newest| at < newest) {
-                    self.state.store.write(|transaction| finish(transaction, info.clone(), None));
+                    self.give_up(commit, info);
                 }
                 continue;
             }
@@ -170,6 +188,22 @@ impl Work<'_> {
             }
         }
         newest.is_some() && self.specification.service.is_none() && self.specification.spout.is_none()
+    }
+
+    /// Finishes an output commit, empty, with its statistics; its job ends as killed.
+    fn give_up(&self, output: &Commit, info: &CommitInfo) {
+        let stats = self.stats_of(output).and_then(|stats| self.state.commit(self.pipeline, &stats.id));
+        let job = self.state.jobs().into_iter().find(|job| job.value.output_commit.as_ref() == Some(output));
+        self.state.store.write(|transaction| {
+            if let Some(stats) = stats.filter(|stats| stats.finished.is_none()) {
+                finish(transaction, stats, None);
+            }
+            finish(transaction, info.clone(), None);
+            if let Some(job) = job {
+                let killed = EtcdJobInfo { state: JobState::Killed as i32, finished: Some(now()), ..job.value };
+                write(transaction, JOBS, &job.name, &killed);
+            }
+        });
     }
 
     fn create_job(&self, output: &Commit) {
