@@ -15,8 +15,8 @@ use super::records::{BRANCHES, COMMITS, JOBS, OPEN_COMMITS, commit_name, read, r
 use super::specification::{new_id, now};
 use super::state::{SPEC_REPO, State};
 
-/// Makes a new output commit on a branch and on each that depends on it, where the heads of what it depends on are no longer
-/// those of its own head. Answers with the repos that got one.
+/// Makes a new output commit on a branch and on each that depends on it, where its own head was not made from the present heads
+/// of what it depends on. Answers with the repos that got one.
 pub(super) fn propagate(state: &State, repo: &str, branch: &str) -> BTreeSet<String> {
     let mut branches: BTreeMap<String, BranchInfo> =
         state.branches().into_iter().map(|record| (record.name, record.value)).collect();
@@ -35,7 +35,7 @@ pub(super) fn propagate(state: &State, repo: &str, branch: &str) -> BTreeSet<Str
             let Some(info) = branches.get_mut(&name) else { continue };
             let old: Option<CommitInfo> =
                 info.head.as_ref().and_then(|head| read(transaction, COMMITS, &commit_name(head)));
-            if old.as_ref().is_some_and(|old| as_set(&old.provenance) == as_set(&provenance)) {
+            if old.as_ref().is_some_and(|old| as_set(&old.provenance).is_superset(&as_set(&provenance))) {
                 continue;
             }
             repos.insert(open(transaction, &name, info, old, provenance));

@@ -44,7 +44,7 @@ fn check_head(
         let made_from = head.provenance.iter().filter(|one| one.branch.as_ref() == Some(on));
         let present: Option<BranchInfo> = read(transaction, BRANCHES, &branch_name(on));
         let Some(present) = present.and_then(|info| info.head) else { continue };
-        for commit in made_from.filter_map(|one| one.commit.as_ref()).filter(|commit| **commit != present) {
+        if let Some(commit) = made_from.filter_map(|one| one.commit.as_ref()).find(|commit| **commit != present) {
             return Err(plain(format!(
                 "cannot create branch \"{}\" with commit \"{}\" as head because commit has \"{}\" as provenance but that \
                  commit is not the head of branch \"{}\"",
