@@ -197,7 +197,7 @@ def check_extract(client, recorded):
 
 
 def wait_for(client, pipeline, state):
-    for _ in range(200):
+    for _ in range(1200):
         if client.inspect_pipeline(pipeline).state == state:
             return
         time.sleep(0.05)

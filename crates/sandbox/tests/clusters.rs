@@ -123,7 +123,7 @@ async fn its_pipelines_run_and_stop_to_the_recorded_state() {
     for name in ["cp", "sz"] {
         client.stop_pipeline(name).await.unwrap();
     }
-    for _ in 0..4000 {
+    for _ in 0..12_000 {
         let now = client.list_pipeline(History::Current, Unreadable::Refuse).await.unwrap();
         if now.iter().all(|info| info.stopped && is(info, PipelineState::Paused)) {
             let metadata = ExtractRequest { no_objects: true, ..ExtractRequest::default() };

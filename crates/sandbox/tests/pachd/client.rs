@@ -150,7 +150,7 @@ impl Client {
     }
 
     pub async fn wait_for(&mut self, what: &str, settled: impl Fn(&BTreeMap<String, PipelineInfo>) -> bool) {
-        for _ in 0..2000 {
+        for _ in 0..12_000 {
             if settled(&self.pipelines().await) {
                 return;
             }

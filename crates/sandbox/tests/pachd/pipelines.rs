@@ -37,7 +37,7 @@ async fn a_stop_takes_the_provenance_away_and_a_start_gives_it_back() {
 
     // Its new job is the only one of this specification, and ends.
     let request = ListJobRequest { pipeline: Some(Pipeline::named("copy")), ..ListJobRequest::default() };
-    for _ in 0..400 {
+    for _ in 0..12_000 {
         let (jobs, outcome) = client.stream("/pps.API/ListJobStream", &request).await;
         outcome.unwrap();
         let jobs: Vec<JobInfo> = jobs.into_iter().map(|job| JobInfo::decode(job).unwrap()).collect();

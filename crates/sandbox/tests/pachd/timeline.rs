@@ -150,7 +150,7 @@ async fn a_started_pipeline_runs_the_recorded_job() {
     let pipeline = Some(Pipeline::named("grouped"));
     let request = ListJobRequest { pipeline, full: true, ..ListJobRequest::default() };
     let mut job = None;
-    for _ in 0..4000 {
+    for _ in 0..12_000 {
         let (jobs, outcome) = client.stream("/pps.API/ListJobStream", &request).await;
         outcome.unwrap();
         let jobs: Vec<JobInfo> = jobs.into_iter().map(|job| JobInfo::decode(job).unwrap()).collect();
