@@ -1,6 +1,7 @@
 """A real client against the sandbox: python-pachyderm 6.3.3 lists, inspects, extracts, fails, stops and starts.
 
-Usage: client.py HOST PORT RECORDED-JSON, with the decoded extract `extract/alpha-no-objects.json` beside the other recorded data.
+Usage: client.py HOST PORT RUNNING-PORT RECORDED-JSON: the port of the stopped cluster, that of the same cluster with its
+pipelines running, and the decoded extract `extract/alpha-no-objects.json` beside the other recorded data.
 Prints what it saw; exits 1 at the first difference from what was recorded.
 """
 
@@ -108,6 +109,66 @@ def check_jobs(client, recorded):
         check(f"job {one['job']['id']}", one, other)
 
 
+# A branch that the listings still have, and a repo that they do not have yet: both changed before the extract.
+DELETED_BRANCH, LATER_REPO = "master,raw@master", "derived"
+
+
+def without_later_branches(branch):
+    """A branch without the branches that were made to depend on it after the listings were recorded."""
+    subvenance = [it for it in branch.get("subvenance", []) if it["repo"]["name"] != LATER_REPO]
+    rest = {field: value for field, value in branch.items() if field != "subvenance"}
+    return {**rest, "subvenance": subvenance} if subvenance else rest
+
+
+def without_later_commits(commit):
+    """A commit without the commits that were made from it after the listings were recorded, and without their number."""
+    all_ranges = commit.get("subvenance", [])
+    ranges = [it for it in all_ranges if it["upper"]["repo"]["name"] != LATER_REPO]
+    total = int(commit.get("subvenant_commits_total", 0)) - (len(all_ranges) - len(ranges))
+    rest = {it: value for it, value in commit.items() if it not in ("subvenance", "subvenant_commits_total")}
+    return {**rest, "subvenance": ranges, "subvenant_commits_total": total}
+
+
+def check_branches(client, recorded):
+    for case in ["one-repo", "output-repo"]:
+        call = recorded.call(f"pfs.API.ListBranch/{case}")
+        (request,), (answer,) = call["request"], call["response"]
+        repo = request["repo"]["name"]
+        wanted = {it["name"]: without_later_branches(it) for it in answer["branch_info"] if it["name"] != DELETED_BRANCH}
+        seen = {it.name: without_later_branches(dictionary(it)) for it in client.list_branch(repo)}
+        check(f"names of the branches of {repo}", sorted(seen), sorted(wanted))
+        for name, branch in wanted.items():
+            check(f"branch {repo}@{name}", seen[name], branch)
+    for case in ["input", "output"]:
+        call = recorded.call(f"pfs.API.InspectBranch/{case}")
+        (request,), (answer,) = call["request"], call["response"]
+        repo, name = request["branch"]["repo"]["name"], request["branch"]["name"]
+        seen = without_later_branches(dictionary(client.inspect_branch(repo, name)))
+        check(f"inspected branch {repo}@{name}", seen, without_later_branches(answer))
+
+
+def check_commits(client, recorded):
+    call = recorded.call("pfs.API.ListCommitStream/one-repo")
+    (request,) = call["request"]
+    repo = request["repo"]["name"]
+    seen = [without_later_commits(dictionary(it)) for it in client.list_commit(repo)]
+    wanted = [without_later_commits(it) for it in call["response"]]
+    check(f"commits of {repo} in their order", [it["commit"]["id"] for it in seen], [it["commit"]["id"] for it in wanted])
+    for one, other in zip(seen, wanted):
+        check(f"commit {repo}@{one['commit']['id']}", one, other)
+    for case in ["head", "open"]:
+        call = recorded.call(f"pfs.API.InspectCommit/{case}")
+        (request,), (answer,) = call["request"], call["response"]
+        commit = (request["commit"]["repo"]["name"], request["commit"]["id"])
+        seen = without_later_commits(dictionary(client.inspect_commit(commit)))
+        check(f"inspected commit {commit[0]}@{commit[1]}", seen, without_later_commits(answer))
+    listed = recorded.call("pfs.API.ListCommitStream/all-repos-paused")["response"]
+    for wanted in listed:
+        commit = (wanted["commit"]["repo"]["name"], wanted["commit"]["id"])
+        seen = without_later_commits(dictionary(client.inspect_commit(commit)))
+        check(f"inspected commit {commit[0]}@{commit[1]}", seen, without_later_commits(wanted))
+
+
 def check_failures(client, recorded):
     missing = "0" * 32
     check_failure(recorded, "auth.API.WhoAmI/not-activated", client.who_am_i)
@@ -136,7 +197,7 @@ def check_extract(client, recorded):
 
 
 def wait_for(client, pipeline, state):
-    for _ in range(200):
+    for _ in range(1200):
         if client.inspect_pipeline(pipeline).state == state:
             return
         time.sleep(0.05)
@@ -158,7 +219,7 @@ def check_stop_and_start(client):
 
 
 def main():
-    host, port, stream = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
+    host, port, running_port, stream = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), pathlib.Path(sys.argv[4])
     recorded = Recorded(stream.parent.parent / "grpc.tar.zst")
     client = python_pachyderm.Client(host=host, port=port)
     check("version", dictionary(client.get_remote_version()), recorded.answer("versionpb.API.GetVersion/ok"))
@@ -166,6 +227,9 @@ def main():
     check_repos(client, recorded)
     check_pipelines(client, recorded)
     check_jobs(client, recorded)
+    # Branches were listed while pipelines ran.
+    check_branches(python_pachyderm.Client(host=host, port=running_port), recorded)
+    check_commits(client, recorded)
     check_failures(client, recorded)
     check_extract(client, json.loads(stream.read_text()))
     check_stop_and_start(client)

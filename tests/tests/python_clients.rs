@@ -21,10 +21,11 @@ async fn python(script: &str, arguments: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python_pachyderm_sees_the_recorded_cluster() {
-    let cluster = RecordedCluster::alpha(ClusterOptions { running: false, ..ClusterOptions::default() }).await.unwrap();
-    let port = cluster.pachd.external().port().to_string();
+    let stopped = RecordedCluster::alpha(ClusterOptions { running: false, ..ClusterOptions::default() }).await.unwrap();
+    let running = RecordedCluster::alpha(ClusterOptions::default()).await.unwrap();
+    let [stopped_port, running_port] = [&stopped, &running].map(|one| one.pachd.external().port().to_string());
     let recorded = Path::new(HERE).join("data/extract/alpha-no-objects.json");
-    python("client.py", &["127.0.0.1", &port, recorded.to_str().unwrap()]).await;
+    python("client.py", &["127.0.0.1", &stopped_port, &running_port, recorded.to_str().unwrap()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,20 +5,67 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pachyderm::layout::{self, KeyMap, Layout, Mapped};
 
 use crate::kubernetes::{Backend, KubernetesOptions, KubernetesServer, PachydermDeployment, WorkerControl};
 use crate::pachd::objects::ObjectStore;
 use crate::pachd::pipelines::Workers;
-use crate::pachd::recorded::{self, LoadError};
-use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
+use crate::pachd::recorded::{self, LoadError, Recorded};
+use crate::pachd::{AuthOptions, ExtractClock, PachdOptions, PachdServer};
 use crate::s3::{BucketHandle, S3Options, S3Server};
 
 /// Namespace of the deployment.
 pub const NAMESPACE: &str = "pachyderm";
 /// Name of the data bucket.
 pub const BUCKET: &str = "pachyderm-data";
-/// The storage root inside the bucket, as a MINIO deployment writes it.
-const ROOT: &str = "pach/";
+/// The account of a deployment on Azure.
+const ACCOUNT: &str = "pachydermdata";
+
+/// What a deployment keeps its objects in, and with that how it names them. The sandbox's S3 server holds them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// MINIO: `pach/block/…`.
+    Minio,
+    /// AMAZON at an own endpoint, plain keys: `pach/block/…`.
+    Amazon,
+    /// AMAZON at an own endpoint, with pachctl's own default: keys with their characters in reverse order.
+    AmazonReversed,
+    /// GOOGLE: keys with a leading slash, `/pach/block/…`. No server here speaks its protocol.
+    Google,
+    /// MICROSOFT: keys with a leading slash. No server here speaks its protocol.
+    Microsoft,
+}
+
+impl Storage {
+    /// How its keys are made.
+    pub fn layout(self) -> Layout {
+        match self {
+            Self::Minio => Layout::new(layout::Backend::Minio, false),
+            Self::Amazon => Layout::new(layout::Backend::Amazon, false),
+            Self::AmazonReversed => Layout::new(layout::Backend::Amazon, true),
+            Self::Google => Layout::new(layout::Backend::Google, false),
+            Self::Microsoft => Layout::new(layout::Backend::Microsoft, false),
+        }
+    }
+
+    /// What the deployment's secret holds.
+    fn backend(self, endpoint: String, (id, secret): (String, String)) -> Backend {
+        let bucket = BUCKET.to_owned();
+        match self {
+            Self::Minio => Backend::Minio { endpoint, bucket, id, secret, secure: false },
+            Self::Amazon | Self::AmazonReversed => Backend::Amazon {
+                bucket,
+                region: "us-east-1".to_owned(),
+                id,
+                secret,
+                custom_endpoint: format!("http://{endpoint}"),
+                reverse: self == Self::AmazonReversed,
+            },
+            Self::Google => Backend::Google { bucket, credentials: String::new() },
+            Self::Microsoft => Backend::Microsoft { container: bucket, id: ACCOUNT.to_owned(), secret },
+        }
+    }
+}
 
 /// How a recorded cluster is served.
 #[derive(Clone, Debug)]
@@ -31,6 +78,10 @@ pub struct ClusterOptions {
     pub access_key: (String, String),
     /// Whether the deployment is marked as one with other storage, which can't be backed up.
     pub storage_v2: bool,
+    /// Where the deployment keeps its objects.
+    pub storage: Storage,
+    /// Present when auth is on.
+    pub auth: Option<AuthOptions>,
 }
 
 impl Default for ClusterOptions {
@@ -40,6 +91,8 @@ impl Default for ClusterOptions {
             master_interval: Duration::from_millis(20),
             access_key: ("sandbox".to_owned(), "sandbox-secret-key".to_owned()),
             storage_v2: false,
+            storage: Storage::Minio,
+            auth: None,
         }
     }
 }
@@ -70,20 +123,31 @@ pub struct RecordedCluster {
 }
 
 impl RecordedCluster {
-    /// Serves cluster *alpha*.
+    /// Serves cluster *alpha*: 12 pipelines of every kind, with open commits.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn alpha(options: ClusterOptions) -> Result<Self, StartError> {
+        let clock = ExtractClock::Recorded(recorded::alpha_clock()?);
+        Self::serve(options, recorded::load_alpha, clock).await
+    }
+
+    /// Serves cluster *amazon*: one input and two pipelines, nothing open.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn amazon(options: ClusterOptions) -> Result<Self, StartError> {
+        Self::serve(options, recorded::load_amazon, ExtractClock::Now).await
+    }
+
+    async fn serve(
+        options: ClusterOptions,
+        load: fn(Arc<dyn ObjectStore>, bool) -> Result<Recorded, LoadError>,
+        clock: ExtractClock,
+    ) -> Result<Self, StartError> {
         let (access_key, secret_key) = options.access_key.clone();
-        let s3 = S3Server::start(S3Options {
-            access_key: access_key.clone(),
-            secret_key: secret_key.clone(),
-            ..S3Options::default()
-        })
-        .await?;
-        let bucket = Arc::new(ServedBucket { handle: s3.bucket(BUCKET) });
-        let recorded = recorded::load_alpha(bucket, options.running)?;
+        let s3 = S3Server::start(S3Options { access_key, secret_key, ..S3Options::default() }).await?;
+        let recorded = load(Arc::new(ServedBucket::new(s3.bucket(BUCKET), options.storage)), options.running)?;
 
         let kubernetes = KubernetesServer::start(KubernetesOptions {
             default_namespace: Some(NAMESPACE.to_owned()),
@@ -92,16 +156,8 @@ impl RecordedCluster {
         .await?;
         let refused = |error: crate::kubernetes::StatusError| StartError::Deploy(error.message);
         kubernetes.create_namespace(NAMESPACE).map_err(refused)?;
-        let mut deployment = PachydermDeployment::new(
-            NAMESPACE,
-            Backend::Minio {
-                endpoint: s3.addr().to_string(),
-                bucket: BUCKET.to_owned(),
-                id: access_key,
-                secret: secret_key,
-                secure: false,
-            },
-        );
+        let backend = options.storage.backend(s3.addr().to_string(), options.access_key);
+        let mut deployment = PachydermDeployment::new(NAMESPACE, backend);
         deployment.storage_v2 = options.storage_v2;
         kubernetes.deploy(&deployment).map_err(refused)?;
 
@@ -110,8 +166,9 @@ impl RecordedCluster {
             PachdOptions {
                 workers: Arc::new(ServedWorkers(kubernetes.worker_control(NAMESPACE))),
                 master_interval: options.master_interval,
-                clock: ExtractClock::Recorded(recorded::alpha_clock()?),
+                clock,
                 deployment_id: deployment.deployment_id.clone(),
+                auth: options.auth,
             },
         )
         .await?;
@@ -122,29 +179,50 @@ impl RecordedCluster {
     }
 }
 
-/// pachd's bucket is the one that the S3 server serves.
+/// pachd's bucket is the one that the S3 server serves. pachd's own names are those of a LOCAL deployment, without a root.
 #[derive(Debug)]
 struct ServedBucket {
     handle: BucketHandle,
+    to_served: KeyMap,
+    to_own: KeyMap,
+}
+
+impl ServedBucket {
+    fn new(handle: BucketHandle, storage: Storage) -> Self {
+        let to_served = KeyMap::new(Layout::new(layout::Backend::Local, false), storage.layout());
+        Self { handle, to_own: to_served.inverse(), to_served }
+    }
+
+    /// The key in the bucket. What is not Pachyderm's own, like the file of an extract to a URL, has its key as it is.
+    fn served(&self, key: &str) -> String {
+        match self.to_served.map(key) {
+            Mapped::Key(key) => key,
+            Mapped::NotCarried(_) | Mapped::Foreign => key.to_owned(),
+        }
+    }
 }
 
 impl ObjectStore for ServedBucket {
     fn get(&self, key: &str) -> Option<Bytes> {
-        self.handle.get(&format!("{ROOT}{key}")).map(|object| object.bytes)
+        self.handle.get(&self.served(key)).map(|object| object.bytes)
     }
 
     fn put(&self, key: &str, value: Bytes) {
-        self.handle.put(&format!("{ROOT}{key}"), value, None);
+        self.handle.put(&self.served(key), value, None);
     }
 
     fn delete(&self, key: &str) {
-        self.handle.remove(&format!("{ROOT}{key}"));
+        self.handle.remove(&self.served(key));
     }
 
     fn list(&self, prefix: &str) -> Vec<String> {
-        let prefix = format!("{ROOT}{prefix}");
-        let keys = self.handle.keys().into_iter().filter(|key| key.starts_with(&prefix));
-        keys.map(|key| key[ROOT.len()..].to_owned()).collect()
+        let own = self.handle.keys().into_iter().filter_map(|key| match self.to_own.map(&key) {
+            Mapped::Key(key) => Some(key),
+            Mapped::NotCarried(_) | Mapped::Foreign => None,
+        });
+        let mut keys: Vec<String> = own.filter(|key| key.starts_with(prefix)).collect();
+        keys.sort();
+        keys
     }
 }
 

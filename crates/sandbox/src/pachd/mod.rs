@@ -5,13 +5,17 @@
 pub mod api;
 pub mod etcd;
 pub mod grpc;
+mod master;
 pub mod objects;
+mod outputs;
 pub mod pipelines;
 mod provenance;
 pub mod recorded;
+pub mod recorded_stream;
+mod records;
 mod running;
 mod specification;
 pub mod state;
 
-pub use api::ExtractClock;
+pub use api::{AuthOptions, AuthToken, ExtractClock};
 pub use running::{PachdOptions, PachdServer};

@@ -1,19 +1,19 @@
-//! Stopping and starting pipelines, and the master that reacts to it: one pipeline after another, later.
+//! Stopping and starting pipelines. Both answer at once; the master reacts later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use pachyderm::proto::pfs::{BranchInfo, Commit, CommitInfo, CommitOrigin, CommitProvenance, OriginKind};
-use pachyderm::proto::pps::{EtcdJobInfo, EtcdPipelineInfo, Job, JobState, Pipeline, PipelineInfo, PipelineState};
+use pachyderm::proto::pfs::{BranchInfo, Commit};
+use pachyderm::proto::pps::{EtcdPipelineInfo, PipelineInfo, PipelineState};
 use prost::Message;
 use tonic::Status;
 
 use super::api::PipelineControl;
+use super::outputs;
 use super::provenance;
 use super::recorded::RecordedStop;
-use super::specification::{self, new_id, now};
+use super::specification;
 use super::state::{SPEC_REPO, State};
 
 /// Where the workers of pipelines run: the Kubernetes half.
@@ -48,17 +48,20 @@ pub enum StopFault {
 /// The pipelines of one cluster.
 #[derive(Debug)]
 pub struct Pipelines {
-    state: State,
-    workers: Arc<dyn Workers>,
+    pub(super) state: State,
+    pub(super) workers: Arc<dyn Workers>,
     stops: Mutex<BTreeMap<String, RecordedStop>>,
     branches: BTreeMap<String, Bytes>,
     faults: Mutex<BTreeMap<String, Vec<StopFault>>>,
-    unsettled: Mutex<BTreeSet<String>>,
     /// Held from the first read to the last write: pachd changes branches and records in transactions of etcd.
-    transaction: Mutex<()>,
+    pub(super) transaction: Mutex<()>,
+    /// Pipelines that the master still has to look at, in that order.
+    pub(super) unsettled: Mutex<VecDeque<String>>,
+    /// The specification commit that each pipeline's controller was made for.
+    pub(super) controllers: Mutex<BTreeMap<String, String>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -70,11 +73,13 @@ impl Pipelines {
         stops: BTreeMap<String, RecordedStop>,
         branches: BTreeMap<String, Bytes>,
     ) -> Self {
+        let mut controllers = BTreeMap::new();
         for record in state.pipelines() {
             let Some(commit) = &record.value.spec_commit else { continue };
             let Some(specification) = state.specification(commit) else { continue };
             let replicas = usize::from(record.value.state == PipelineState::Running as i32);
             workers.replace(&record.name, specification.version, &commit.id, replicas);
+            controllers.insert(record.name.clone(), commit.id.clone());
         }
         Self {
             state,
@@ -84,6 +89,7 @@ impl Pipelines {
             faults: Mutex::default(),
             unsettled: Mutex::default(),
             transaction: Mutex::default(),
+            controllers: Mutex::new(controllers),
         }
     }
 
@@ -92,7 +98,15 @@ impl Pipelines {
         lock(&self.faults).entry(pipeline.to_owned()).or_default().push(fault);
     }
 
-    fn read(&self, name: &str) -> Result<(EtcdPipelineInfo, PipelineInfo), Status> {
+    /// The master looks at a pipeline when all that wait have had their turn.
+    pub(super) fn unsettle(&self, name: &str) {
+        let mut unsettled = lock(&self.unsettled);
+        if !unsettled.iter().any(|waiting| waiting == name) {
+            unsettled.push_back(name.to_owned());
+        }
+    }
+
+    pub(super) fn read(&self, name: &str) -> Result<(EtcdPipelineInfo, PipelineInfo), Status> {
         let record =
             self.state.pipeline(name).ok_or_else(|| Status::unknown(format!("pipeline \"{name}\" not found")))?;
         let specification = record.spec_commit.as_ref().and_then(|commit| self.state.specification(commit));
@@ -127,7 +141,7 @@ impl Pipelines {
         if fault != Some(StopFault::OkButNotStopped) {
             self.point_to(name, record, commit);
         }
-        lock(&self.unsettled).insert(name.to_owned());
+        self.unsettle(name);
         Ok(())
     }
 
@@ -166,163 +180,20 @@ impl Pipelines {
         let commit = specification::write(&self.state, name, &specification);
         self.point_to(name, record, commit);
         let direct = provenance::of_running(&specification);
-        provenance::set(&self.state, name, output_branch(&specification), direct.clone(), &self.branches);
-        if !direct.is_empty() {
-            self.new_output(name, &specification);
+        provenance::set(&self.state, name, output_branch(&specification), direct, &self.branches);
+        // Also what depends on it gets new output commits, which its own workers finish.
+        for repo in outputs::propagate(&self.state, name, output_branch(&specification)) {
+            if repo != name && self.state.pipeline(&repo).is_some() {
+                self.unsettle(&repo);
+            }
         }
-        lock(&self.unsettled).insert(name.to_owned());
+        self.unsettle(name);
         Ok(())
-    }
-
-    /// A new, open output commit over the present heads, and its job.
-    fn new_output(&self, name: &str, specification: &PipelineInfo) {
-        let branch_name = output_branch(specification).to_owned();
-        let Some(branch) = self.state.branch(name, &branch_name) else { return };
-        let provenance: Vec<CommitProvenance> = branch
-            .provenance
-            .iter()
-            .filter_map(|on| {
-                let repo = on.repo.as_ref()?.name.clone();
-                let head = self.state.branch(&repo, &on.name)?.head?;
-                Some(CommitProvenance { commit: Some(head), branch: Some(on.clone()) })
-            })
-            .collect();
-        let commit = Commit::named(name, &new_id());
-        let info = CommitInfo {
-            commit: Some(commit.clone()),
-            parent_commit: branch.head.clone(),
-            started: Some(now()),
-            branch: branch.branch.clone(),
-            provenance,
-            origin: Some(CommitOrigin { kind: OriginKind::Auto as i32 }),
-            ..CommitInfo::default()
-        };
-        let job = EtcdJobInfo {
-            job: Some(Job { id: new_id() }),
-            pipeline: Some(Pipeline::named(name)),
-            output_commit: Some(commit.clone()),
-            state: JobState::Running as i32,
-            started: Some(now()),
-            ..EtcdJobInfo::default()
-        };
-        let job_id = job.job.as_ref().map(|job| job.id.clone()).unwrap_or_default();
-        self.state.store.write(|transaction| {
-            transaction
-                .put(State::key("pachyderm_pfs/commits", &format!("{name}/{}", commit.id)), info.encode_to_vec());
-            transaction.put(State::key("pachyderm_pfs/openCommits", &commit.id), commit.encode_to_vec());
-            let moved = BranchInfo { head: Some(commit.clone()), ..branch };
-            transaction
-                .put(State::key("pachyderm_pfs/branches", &format!("{name}/{branch_name}")), moved.encode_to_vec());
-            transaction.put(State::key("pachyderm_pps/jobs", &job_id), job.encode_to_vec());
-            for (index, value) in
-                [("Pipeline", Pipeline::named(name).encode_to_vec()), ("OutputCommit", commit.encode_to_vec())]
-            {
-                let mut key = State::key(&format!("pachyderm_pps/jobs__index_{index}"), "").to_vec();
-                key.extend_from_slice(&value);
-                key.push(b'/');
-                key.extend_from_slice(job_id.as_bytes());
-                transaction.put(key, job_id.clone().into_bytes());
-            }
-        });
-    }
-
-    /// One turn of the master: one pipeline goes one state further. Tells whether there was one.
-    fn turn(&self) -> bool {
-        let next = lock(&self.unsettled).iter().next().cloned();
-        let Some(name) = next else { return false };
-        let _transaction = lock(&self.transaction);
-        let settled = self.advance(&name);
-        if settled {
-            lock(&self.unsettled).remove(&name);
-        }
-        true
-    }
-
-    fn advance(&self, name: &str) -> bool {
-        let Ok((record, specification)) = self.read(name) else { return true };
-        let spec_commit = record.spec_commit.as_ref().map(|commit| commit.id.clone()).unwrap_or_default();
-        let is = |state: PipelineState| record.state == state as i32;
-        if is(PipelineState::Failure) {
-            return true;
-        }
-        if specification.stopped {
-            if is(PipelineState::Paused) {
-                return true;
-            }
-            if is(PipelineState::Restarting) {
-                self.set_state(name, PipelineState::Paused);
-                return true;
-            }
-            self.workers.replace(name, specification.version, &spec_commit, 0);
-            self.set_state(name, PipelineState::Restarting);
-            return false;
-        }
-        let running = if specification.standby { PipelineState::Standby } else { PipelineState::Running };
-        if !is(running) {
-            self.workers.replace(
-                name,
-                specification.version,
-                &spec_commit,
-                usize::from(running == PipelineState::Running),
-            );
-            self.set_state(name, running);
-        }
-        if specification.service.is_none() && specification.spout.is_none() {
-            self.finish_outputs(name);
-        }
-        true
-    }
-
-    fn set_state(&self, name: &str, state: PipelineState) {
-        if let Some(record) = self.state.pipeline(name) {
-            let record = EtcdPipelineInfo { state: state as i32, ..record };
-            self.state.store.put(State::key("pachyderm_pps/pipelines", name), record.encode_to_vec());
-        }
-    }
-
-    /// The worker's part: every datum is skipped, so an output commit ends with its parent's trees.
-    fn finish_outputs(&self, name: &str) {
-        for job in self.state.jobs() {
-            let of_pipeline = job.value.pipeline.as_ref().is_some_and(|pipeline| pipeline.name == name);
-            if !of_pipeline || job.value.state != JobState::Running as i32 {
-                continue;
-            }
-            let Some(commit) = job.value.output_commit.clone() else { continue };
-            let Some(info) = self.state.commit(name, &commit.id).filter(|info| info.finished.is_none()) else {
-                continue;
-            };
-            let parent = info.parent_commit.as_ref().and_then(|parent| self.state.commit(name, &parent.id));
-            let (trees, datums, size) =
-                parent.map(|parent| (parent.trees, parent.datums, parent.size_bytes)).unwrap_or_default();
-            let info = CommitInfo { finished: Some(now()), trees, datums, size_bytes: size, ..info };
-            let job_id = job.name.clone();
-            let job = EtcdJobInfo { state: JobState::Success as i32, finished: Some(now()), ..job.value };
-            self.state.store.write(|transaction| {
-                transaction
-                    .put(State::key("pachyderm_pfs/commits", &format!("{name}/{}", commit.id)), info.encode_to_vec());
-                transaction.delete(&State::key("pachyderm_pfs/openCommits", &commit.id));
-                transaction.put(State::key("pachyderm_pps/jobs", &job_id), job.encode_to_vec());
-            });
-        }
-    }
-
-    /// The master: takes a turn every `interval`, for as long as the pipelines are there.
-    pub(super) async fn run(self: Arc<Self>, interval: Duration) {
-        let pipelines = Arc::downgrade(&self);
-        drop(self);
-        loop {
-            tokio::time::sleep(interval).await;
-            match pipelines.upgrade() {
-                Some(pipelines) => {
-                    pipelines.turn();
-                }
-                None => return,
-            }
-        }
     }
 }
 
-fn output_branch(specification: &PipelineInfo) -> &str {
+/// The branch of its own repo that a pipeline writes to.
+pub(super) fn output_branch(specification: &PipelineInfo) -> &str {
     if specification.output_branch.is_empty() { "master" } else { &specification.output_branch }
 }
 
@@ -333,5 +204,9 @@ impl PipelineControl for Pipelines {
 
     fn start(&self, name: &str) -> Result<(), Status> {
         Self::start(self, name)
+    }
+
+    fn created(&self, name: &str) {
+        self.unsettle(name);
     }
 }

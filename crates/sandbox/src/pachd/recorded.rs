@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pachyderm::etcd::proto::KeyValue;
 use pachyderm::etcd::snapshot_file::SnapshotFile;
+use pachyderm::layout::{Backend, KeyMap, Layout, Mapped};
 use pachyderm::proto::pfs::{BranchInfo, Commit};
 use pachyderm::proto::pps::{EtcdPipelineInfo, PipelineState};
 use prost::Message;
@@ -18,8 +19,8 @@ use prost::Message;
 use super::etcd::Store;
 use super::etcd::mvcc::Change;
 use super::objects::ObjectStore;
-use super::provenance;
 use super::state::{PREFIX, SPEC_REPO, State};
+use super::{provenance, recorded_stream};
 
 /// Why a recorded cluster can't be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,9 @@ pub struct Recorded {
 
 /// The archive of cluster *alpha*.
 static ALPHA: &[u8] = include_bytes!("../../../../tests/data/alpha.tar.zst");
+/// The archive of cluster *amazon*'s bucket, under raw keys.
+static AMAZON: &[u8] = include_bytes!("../../../../tests/data/bucket/amazon.tar.zst");
+static AMAZON_STREAM: &[u8] = include_bytes!("../../../../tests/data/extract/amazon-no-objects.pachd");
 static ALPHA_ETCD: &[u8] = include_bytes!("../../../../tests/data/etcd/alpha.snapshot.db");
 static ALPHA_STREAM: &[u8] = include_bytes!("../../../../tests/data/extract/alpha-no-objects.pachd");
 /// The pipelines of *alpha* that had been stopped before the recording began.
@@ -74,6 +78,21 @@ pub fn load_alpha(bucket: Arc<dyn ObjectStore>, rewound: bool) -> Result<Recorde
         }
     }
     load(ALPHA_ETCD, bucket, rewound.then_some(STOPPED_EARLIER))
+}
+
+/// Loads cluster *amazon*, of which the stream and the bucket were recorded, into `bucket`: as recorded, or with its
+/// pipelines running.
+///
+/// # Errors
+/// The recorded files are damaged.
+pub fn load_amazon(bucket: Arc<dyn ObjectStore>, running: bool) -> Result<Recorded, LoadError> {
+    let keys = KeyMap::new(Layout::new(Backend::Amazon, false), Layout::new(Backend::Local, false));
+    for (key, bytes) in unpack(AMAZON)? {
+        if let Mapped::Key(key) = keys.map(&key) {
+            bucket.put(&key, bytes);
+        }
+    }
+    recorded_stream::load(AMAZON_STREAM, bucket, running)
 }
 
 /// When the commits that were open at the recording of *alpha* are said to have finished, in its recorded stream.
@@ -97,12 +116,24 @@ pub fn alpha_clock() -> Result<BTreeMap<String, jiff::Timestamp>, LoadError> {
     Ok(finished)
 }
 
+/// The ops of the recorded stream of *amazon*, each as its bytes.
+///
+/// # Errors
+/// The recorded stream is damaged.
+pub fn amazon_ops() -> Result<Vec<Vec<u8>>, LoadError> {
+    ops(AMAZON_STREAM)
+}
+
 /// The ops of the recorded stream of *alpha*, each as its bytes.
 ///
 /// # Errors
 /// The recorded stream is damaged.
 pub fn alpha_ops() -> Result<Vec<Vec<u8>>, LoadError> {
-    let mut reader = pachyderm::stream::Reader::new(ALPHA_STREAM);
+    ops(ALPHA_STREAM)
+}
+
+fn ops(stream: &[u8]) -> Result<Vec<Vec<u8>>, LoadError> {
+    let mut reader = pachyderm::stream::Reader::new(stream);
     let mut ops = Vec::new();
     while let Some(op) = reader.next_op()? {
         ops.push(op.bytes.to_vec());
@@ -131,7 +162,15 @@ fn unpack(archive: &[u8]) -> Result<Vec<(String, Bytes)>, LoadError> {
 /// The snapshot is damaged.
 pub fn load(snapshot: &[u8], bucket: Arc<dyn ObjectStore>, rewound: Option<&[&str]>) -> Result<Recorded, LoadError> {
     let snapshot = SnapshotFile::read(Cursor::new(snapshot))?;
-    let mut keys = snapshot.keys;
+    Ok(from_keys(snapshot.keys, bucket, rewound))
+}
+
+/// A cluster of these keys over a filled bucket. With `rewound`, pipelines run again, but for those named.
+pub(super) fn from_keys(
+    mut keys: BTreeMap<Vec<u8>, KeyValue>,
+    bucket: Arc<dyn ObjectStore>,
+    rewound: Option<&[&str]>,
+) -> Recorded {
     let recorded = State { store: Arc::new(history(&keys)), bucket: Arc::clone(&bucket) };
     let prefix = format!("{PREFIX}/pachyderm_pfs/branches/");
     let branches: BTreeMap<String, Bytes> = keys
@@ -146,7 +185,7 @@ pub fn load(snapshot: &[u8], bucket: Arc<dyn ObjectStore>, rewound: Option<&[&st
         None => BTreeMap::new(),
     };
     let state = State { store: Arc::new(history(&keys)), bucket };
-    Ok(Recorded { state, stops, branches })
+    Recorded { state, stops, branches }
 }
 
 /// A key space whose newest change is the snapshot's.

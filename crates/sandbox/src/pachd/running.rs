@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::api::{ExtractClock, Faults, PachdService, Port};
+use super::api::{AuthOptions, ExtractClock, Faults, PachdService, Port};
 use super::etcd::{EtcdService, Identity};
 use super::grpc::Listener;
 use super::pipelines::{NoWorkers, Pipelines, Workers};
@@ -25,6 +25,8 @@ pub struct PachdOptions {
     pub clock: ExtractClock,
     /// What pachd finds in `CLUSTER_DEPLOYMENT_ID`.
     pub deployment_id: String,
+    /// Present when auth is on from the start.
+    pub auth: Option<AuthOptions>,
 }
 
 impl Default for PachdOptions {
@@ -34,6 +36,7 @@ impl Default for PachdOptions {
             master_interval: Duration::from_millis(20),
             clock: ExtractClock::Now,
             deployment_id: "sandbox-deployment".to_owned(),
+            auth: None,
         }
     }
 }
@@ -58,6 +61,9 @@ impl PachdServer {
     /// No socket can be opened.
     pub async fn start(recorded: Recorded, options: PachdOptions) -> io::Result<Self> {
         let Recorded { state, stops, branches } = recorded;
+        if let Some(auth) = &options.auth {
+            auth.apply(&state);
+        }
         let pipelines = Arc::new(Pipelines::new(state.clone(), options.workers, stops, branches));
         let faults = Arc::new(Faults::default());
         let service = PachdService {
@@ -66,7 +72,6 @@ impl PachdServer {
             faults: Arc::clone(&faults),
             clock: options.clock,
             pipelines: Arc::clone(&pipelines) as _,
-            auth: None,
             deployment_id: options.deployment_id,
         };
         let etcd_service = Arc::new(EtcdService::new(Arc::clone(&state.store), Identity::default()));

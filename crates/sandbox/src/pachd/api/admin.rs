@@ -1,4 +1,4 @@
-//! Service `admin.API`: extract and the identity of the cluster.
+//! Service `admin.API`: extract, restore and the identity of the cluster.
 
 use pachyderm::proto::admin::{ClusterInfo, ExtractPipelineRequest, ExtractRequest, Op, OpBody};
 use pachyderm::proto::op::OpVersion;
@@ -21,6 +21,10 @@ impl PachdService {
                 let request: ExtractRequest = call.message().await?;
                 caller.must_be_admin("Extract")?;
                 extract::answer(self, &request)
+            }
+            "Restore" => {
+                caller.must_be_admin("Restore")?;
+                self.restore(call).await
             }
             "ExtractPipeline" => {
                 let request: ExtractPipelineRequest = call.message().await?;

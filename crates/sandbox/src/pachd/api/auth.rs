@@ -7,36 +7,104 @@ use pachyderm::proto::auth::{
     GetAdminsResponse, GetClusterRoleBindingsResponse, GetConfigurationResponse, HashedAuthToken, TokenInfo,
     TokenSource, WhoAmIResponse,
 };
-use prost::Message;
 use sha2::{Digest, Sha256};
 use tonic::Status;
+use tonic::metadata::MetadataMap;
 
 use super::{PachdService, errors};
 use crate::pachd::grpc::{Answer, Call, one, plain, unknown_method};
+use crate::pachd::records::write;
 use crate::pachd::state::State;
 
-const ADMINS: &str = "pachyderm_auth/admins";
-const TOKENS: &str = "pachyderm_auth/tokens";
+/// Administrators, by principal.
+pub(super) const ADMINS: &str = "pachyderm_auth/admins";
+/// Those who may do everything with files only, by principal.
+pub(super) const FS_ADMINS: &str = "pachyderm_auth/fs-admins";
+/// Tokens, by their hash.
+pub(super) const TOKENS: &str = "pachyderm_auth/tokens";
+/// Access lists, by repo.
+pub(super) const ACLS: &str = "pachyderm_auth/acls";
+/// The identity providers, under `config`.
+pub(super) const CONFIG: &str = "pachyderm_auth/config";
 
-/// Auth is on. Who may do what lies in etcd; this only switches the checks on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Auth(());
+/// A token and whom it belongs to.
+#[derive(Clone, Debug)]
+pub struct AuthToken {
+    /// The token itself.
+    pub token: String,
+    /// Its principal, e.g. `robot:backup` or `github:somebody`.
+    pub subject: String,
+}
 
-impl Auth {
-    /// Turns auth on in a cluster: `pach:root` becomes its administrator, and `root_token` its token.
-    pub fn activate(state: &State, root_token: &str) -> Self {
+/// A cluster in which auth is on. `pach:root` is always an administrator.
+#[derive(Clone, Debug, Default)]
+pub struct AuthOptions {
+    /// The token of `pach:root`.
+    pub root_token: String,
+    /// Further administrators.
+    pub admins: Vec<String>,
+    /// The tokens of everybody else.
+    pub tokens: Vec<AuthToken>,
+}
+
+impl AuthOptions {
+    /// Turns auth on in a cluster.
+    pub(crate) fn apply(&self, state: &State) {
+        activate(state, &self.root_token);
         let roles = ClusterRoles { roles: vec![ClusterRole::Super as i32] };
-        let info = TokenInfo { subject: "pach:root".to_owned(), source: TokenSource::GetToken as i32 };
         state.store.write(|transaction| {
-            transaction.put(State::key(ADMINS, "pach:root"), roles.encode_to_vec());
-            transaction.put(State::key(TOKENS, &hash(root_token)), info.encode_to_vec());
+            for admin in &self.admins {
+                write(transaction, ADMINS, admin, &roles);
+            }
+            for AuthToken { token, subject } in &self.tokens {
+                let info = TokenInfo { subject: subject.clone(), source: TokenSource::GetToken as i32 };
+                write(transaction, TOKENS, &hash(token), &info);
+            }
         });
-        Self(())
     }
+}
+
+/// Turns auth on: `pach:root` becomes the administrator, and `root_token` its token.
+pub(super) fn activate(state: &State, root_token: &str) {
+    let roles = ClusterRoles { roles: vec![ClusterRole::Super as i32] };
+    let info = TokenInfo { subject: "pach:root".to_owned(), source: TokenSource::GetToken as i32 };
+    state.store.write(|transaction| {
+        write(transaction, ADMINS, "pach:root", &roles);
+        write(transaction, TOKENS, &hash(root_token), &info);
+    });
+}
+
+/// Whether auth is on: there is an administrator. A `magic:` one is there only while it is being switched.
+///
+/// # Errors
+/// It is being switched.
+pub(super) fn is_active(state: &State) -> Result<bool, Status> {
+    let mut admins = state.records::<ClusterRoles>(ADMINS);
+    admins.extend(state.records::<ClusterRoles>(FS_ADMINS));
+    if admins.iter().any(|admin| admin.name.starts_with("magic:")) {
+        return Err(errors::auth_partially_activated());
+    }
+    Ok(!admins.is_empty())
 }
 
 fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
+}
+
+/// The token that a call carries.
+///
+/// # Errors
+/// There is none, or more than one, or no metadata at all.
+pub(super) fn token_of(metadata: &MetadataMap) -> Result<String, Status> {
+    if metadata.is_empty() {
+        return Err(Status::internal("no authentication metadata (try logging in)"));
+    }
+    let mut tokens = metadata.get_all("authn-token").iter();
+    match (tokens.next(), tokens.next()) {
+        (None, _) => Err(Status::unauthenticated("no authentication token (try logging in)")),
+        (_, Some(_)) => Err(plain("multiple authentication token keys found in context")),
+        (Some(token), None) => Ok(String::from_utf8_lossy(token.as_bytes()).into_owned()),
+    }
 }
 
 /// Who calls.
@@ -72,15 +140,10 @@ pub(super) fn caller(service: &PachdService, call: &Call) -> Result<Caller, Stat
             | ("admin.API", "InspectCluster")
             | ("auth.API", "Activate" | "Authenticate")
     );
-    if service.auth.is_none() || free {
+    if free || !is_active(&service.state)? {
         return Ok(Caller::Anyone);
     }
-    let mut tokens = call.metadata.get_all("authn-token").iter();
-    let token = match (tokens.next(), tokens.next()) {
-        (None, _) => return Err(Status::unauthenticated("no authentication token (try logging in)")),
-        (_, Some(_)) => return Err(plain("multiple authentication token keys found in context")),
-        (Some(token), None) => String::from_utf8_lossy(token.as_bytes()).into_owned(),
-    };
+    let token = token_of(&call.metadata)?;
     let info: TokenInfo = service.state.record(TOKENS, &hash(&token)).ok_or_else(|| {
         Status::unauthenticated("provided auth token is corrupted or has expired (try logging in again)")
     })?;
@@ -122,12 +185,9 @@ impl PachdService {
             return Err(unknown_method(&call.service, &call.method));
         }
         let Caller::Principal { name, admin } = caller else {
-            return Err(match (call.method.as_str(), self.auth.is_some()) {
+            return Err(match (call.method.as_str(), is_active(&self.state)?) {
                 ("Activate", true) => plain("already activated"),
-                ("Activate", false) => plain(
-                    "Pachyderm Enterprise is not active in this cluster, and the Pachyderm auth API is an \
-                     Enterprise-level feature",
-                ),
+                ("Activate", false) => errors::no_enterprise(),
                 _ => errors::auth_not_activated(),
             });
         };
@@ -158,13 +218,13 @@ impl PachdService {
                 one(&GetClusterRoleBindingsResponse { bindings })
             }
             "GetConfiguration" => {
-                let configuration = state.records::<AuthConfig>("pachyderm_auth/config").pop();
+                let configuration = state.records::<AuthConfig>(CONFIG).pop();
                 let configuration = configuration.map(|record| record.value).unwrap_or_default();
                 one(&GetConfigurationResponse { configuration: Some(configuration) })
             }
             "GetACL" => {
                 let request: GetAclRequest = call.message().await?;
-                let acl: Acl = state.record("pachyderm_auth/acls", &request.repo).unwrap_or_default();
+                let acl: Acl = state.record(ACLS, &request.repo).unwrap_or_default();
                 let entries = acl.entries.into_iter().map(|(username, scope)| AclEntry { username, scope });
                 let (robot_entries, entries) = entries.partition(|entry| entry.username.starts_with("robot:"));
                 one(&GetAclResponse { entries, robot_entries })

@@ -83,3 +83,15 @@ pub fn no_jq() -> Status {
 pub fn auth_not_activated() -> Status {
     Status::unimplemented("the auth service is not activated")
 }
+
+/// Auth is being switched on or off.
+pub fn auth_partially_activated() -> Status {
+    Status::unavailable("the auth service is only partially activated")
+}
+
+/// There is no licence.
+pub fn no_enterprise() -> Status {
+    plain(
+        "Pachyderm Enterprise is not active in this cluster, and the Pachyderm auth API is an Enterprise-level feature",
+    )
+}

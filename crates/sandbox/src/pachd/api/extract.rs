@@ -166,7 +166,7 @@ fn until_failure(
 }
 
 /// The object that a URL names. The sandbox has one bucket, so the URL's own bucket is not looked at.
-fn object_of_url(url: &str) -> Result<String, Status> {
+pub(super) fn object_of_url(url: &str) -> Result<String, Status> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     if !matches!(scheme, "s3" | "gs" | "gcs" | "as" | "wasb" | "local") {
         return Err(plain(format!("error parsing url {url}: unrecognized object store: {scheme}")));

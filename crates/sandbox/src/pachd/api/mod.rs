@@ -1,7 +1,7 @@
 //! The gRPC services of pachd 1.13.4, one file for each, answered from etcd's key space and the bucket.
 //!
 //! Methods that are not answered here say `unknown method …`, which a real pachd says only of methods it does not know.
-//! Among those are `admin.API/Restore` and everything that writes files.
+//! Among those is everything that writes files.
 
 mod admin;
 pub mod auth;
@@ -15,6 +15,7 @@ mod pfs;
 mod pfs_lists;
 mod pfs_write;
 mod pps;
+mod restore;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -26,7 +27,7 @@ use tonic::Status;
 
 use super::grpc::{Answer, AnswerFuture, Call, Service, unknown_service};
 use super::state::State;
-pub use auth::Auth;
+pub use auth::{AuthOptions, AuthToken};
 pub use faults::Faults;
 
 /// Which of pachd's two gRPC ports a service answers at.
@@ -62,6 +63,9 @@ pub trait PipelineControl: Send + Sync + Debug {
     /// What the caller of `StartPipeline` is told.
     fn start(&self, name: &str) -> Result<(), Status>;
 
+    /// A pipeline was created: its workers are to be made.
+    fn created(&self, name: &str);
+
     /// Number of workers that run now; `None` if that is not known here, then it follows from the pipeline's state.
     fn workers_available(&self, name: &str) -> Option<u64> {
         let _ = name;
@@ -82,8 +86,6 @@ pub struct PachdService {
     pub clock: ExtractClock,
     /// What stops and starts pipelines.
     pub pipelines: Arc<dyn PipelineControl>,
-    /// Present when auth is on.
-    pub auth: Option<Auth>,
     /// What pachd finds in `CLUSTER_DEPLOYMENT_ID`.
     pub deployment_id: String,
 }

@@ -31,16 +31,26 @@ impl PachdService {
         }
     }
 
-    pub(super) async fn enterprise(&self, call: &mut Call) -> Result<Answer, Status> {
+    /// The licence and its state.
+    fn licence(&self) -> (Licence, EnterpriseRecord) {
         let record: EnterpriseRecord =
             self.state.records("pachyderm_enterprise").pop().map(|record| record.value).unwrap_or_default();
-        let EnterpriseRecord { activation_code, expires } = record;
         let time = |expires: &prost_types::Timestamp| (expires.seconds, expires.nanos);
-        let state = match &expires {
-            _ if activation_code.is_empty() => Licence::None,
+        let state = match &record.expires {
+            _ if record.activation_code.is_empty() => Licence::None,
             Some(expires) if time(expires) > time(&now()) => Licence::Active,
             _ => Licence::Expired,
         };
+        (state, record)
+    }
+
+    /// Whether there is a licence that has not expired.
+    pub(super) fn is_licensed(&self) -> bool {
+        self.licence().0 == Licence::Active
+    }
+
+    pub(super) async fn enterprise(&self, call: &mut Call) -> Result<Answer, Status> {
+        let (state, EnterpriseRecord { activation_code, expires }) = self.licence();
         let info = (state != Licence::None).then_some(TokenInfo { expires });
         match call.method.as_str() {
             "GetState" => one(&GetStateResponse { state: state as i32, info, activation_code }),

@@ -6,30 +6,17 @@ use pachyderm::proto::pfs::{
     Branch, BranchInfo, Commit, CommitInfo, CommitOrigin, CreateRepoRequest, FinishCommitRequest, OriginKind, Repo,
     RepoInfo, StartCommitRequest,
 };
-use prost::Message;
 use tonic::Status;
 
 use super::{errors, now};
 use crate::pachd::etcd::mvcc::Transaction;
 use crate::pachd::grpc::{Answer, one, plain};
+use crate::pachd::records::{BRANCHES, COMMITS, OPEN_COMMITS, REPOS, read, write};
 use crate::pachd::state::State;
 
-const REPOS: &str = "pachyderm_pfs/repos";
-const BRANCHES: &str = "pachyderm_pfs/branches";
-const COMMITS: &str = "pachyderm_pfs/commits";
-const OPEN_COMMITS: &str = "pachyderm_pfs/openCommits";
-
-fn check_name(name: &str) -> Result<(), Status> {
+pub(super) fn check_name(name: &str) -> Result<(), Status> {
     let valid = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     if !name.is_empty() && name.chars().all(valid) { Ok(()) } else { Err(errors::invalid_name(name)) }
-}
-
-fn read<M: Message + Default>(transaction: &Transaction<'_>, collection: &str, name: &str) -> Option<M> {
-    transaction.get(&State::key(collection, name)).and_then(|kv| M::decode(kv.value).ok())
-}
-
-fn write(transaction: &mut Transaction<'_>, collection: &str, name: &str, record: &impl Message) {
-    transaction.put(State::key(collection, name), record.encode_to_vec());
 }
 
 pub(super) fn create_repo(state: &State, request: CreateRepoRequest) -> Result<Answer, Status> {

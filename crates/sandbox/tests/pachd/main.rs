@@ -1,0 +1,12 @@
+//! The sandbox's pachd, over real sockets.
+
+#![cfg(feature = "pachd")]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod auth;
+mod client;
+mod connections;
+mod extract;
+mod pipelines;
+mod restore;
+mod timeline;
