@@ -1,6 +1,7 @@
 //! A whole recorded cluster: pachd with its etcd, its bucket on an S3 server, and the Kubernetes API around it.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use pachyderm::layout::{self, KeyMap, Layout, Mapped};
 
 use crate::kubernetes::{Backend, KubernetesOptions, KubernetesServer, PachydermDeployment, WorkerControl};
+use crate::pachd::folder::FolderObjects;
 use crate::pachd::objects::ObjectStore;
 use crate::pachd::pipelines::Workers;
 use crate::pachd::recorded::{self, LoadError, Recorded};
@@ -21,8 +23,8 @@ pub const BUCKET: &str = "pachyderm-data";
 /// The account of a deployment on Azure.
 const ACCOUNT: &str = "pachydermdata";
 
-/// What a deployment keeps its objects in, and with that how it names them. The sandbox's S3 server holds them all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a deployment keeps its objects in, and with that how it names them. The sandbox's S3 server holds all but the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// MINIO: `pach/block/…`.
     Minio,
@@ -34,22 +36,25 @@ pub enum Storage {
     Google,
     /// MICROSOFT: keys with a leading slash. No server here speaks its protocol.
     Microsoft,
+    /// LOCAL: a folder, without a storage root in the keys.
+    Local(PathBuf),
 }
 
 impl Storage {
     /// How its keys are made.
-    pub fn layout(self) -> Layout {
+    pub fn layout(&self) -> Layout {
         match self {
             Self::Minio => Layout::new(layout::Backend::Minio, false),
             Self::Amazon => Layout::new(layout::Backend::Amazon, false),
             Self::AmazonReversed => Layout::new(layout::Backend::Amazon, true),
             Self::Google => Layout::new(layout::Backend::Google, false),
             Self::Microsoft => Layout::new(layout::Backend::Microsoft, false),
+            Self::Local(_) => Layout::new(layout::Backend::Local, false),
         }
     }
 
     /// What the deployment's secret holds.
-    fn backend(self, endpoint: String, (id, secret): (String, String)) -> Backend {
+    fn backend(&self, endpoint: String, (id, secret): (String, String)) -> Backend {
         let bucket = BUCKET.to_owned();
         match self {
             Self::Minio => Backend::Minio { endpoint, bucket, id, secret, secure: false },
@@ -59,10 +64,11 @@ impl Storage {
                 id,
                 secret,
                 custom_endpoint: format!("http://{endpoint}"),
-                reverse: self == Self::AmazonReversed,
+                reverse: *self == Self::AmazonReversed,
             },
             Self::Google => Backend::Google { bucket, credentials: String::new() },
             Self::Microsoft => Backend::Microsoft { container: bucket, id: ACCOUNT.to_owned(), secret },
+            Self::Local(folder) => Backend::Local { host_path: folder.display().to_string() },
         }
     }
 }
@@ -147,7 +153,11 @@ impl RecordedCluster {
     ) -> Result<Self, StartError> {
         let (access_key, secret_key) = options.access_key.clone();
         let s3 = S3Server::start(S3Options { access_key, secret_key, ..S3Options::default() }).await?;
-        let recorded = load(Arc::new(ServedBucket::new(s3.bucket(BUCKET), options.storage)), options.running)?;
+        let objects: Arc<dyn ObjectStore> = match &options.storage {
+            Storage::Local(folder) => Arc::new(FolderObjects::new(folder.join("pachd"))),
+            storage => Arc::new(ServedBucket::new(s3.bucket(BUCKET), storage)),
+        };
+        let recorded = load(objects, options.running)?;
 
         let kubernetes = KubernetesServer::start(KubernetesOptions {
             default_namespace: Some(NAMESPACE.to_owned()),
@@ -188,7 +198,7 @@ struct ServedBucket {
 }
 
 impl ServedBucket {
-    fn new(handle: BucketHandle, storage: Storage) -> Self {
+    fn new(handle: BucketHandle, storage: &Storage) -> Self {
         let to_served = KeyMap::new(Layout::new(layout::Backend::Local, false), storage.layout());
         Self { handle, to_own: to_served.inverse(), to_served }
     }

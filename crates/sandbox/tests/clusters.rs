@@ -48,7 +48,7 @@ async fn every_storage_extracts_the_recorded_ops_and_the_same_objects() {
     recorded.sort();
     let mut objects: Option<Vec<Vec<u8>>> = None;
     for storage in ALL {
-        let (_cluster, client) = serve(storage, false).await;
+        let (_cluster, client) = serve(storage.clone(), false).await;
         let metadata = ExtractRequest { no_objects: true, ..ExtractRequest::default() };
         assert!(extracted(&client, metadata).await == recorded, "{storage:?} has other ops");
         let request = ExtractRequest { no_repos: true, no_pipelines: true, ..ExtractRequest::default() };
@@ -72,7 +72,7 @@ async fn keys_are_those_of_the_storage_and_map_back_to_the_listing() {
     let listed = listed();
     assert_eq!(listed.len(), 118);
     for storage in ALL {
-        let (cluster, _client) = serve(storage, false).await;
+        let (cluster, _client) = serve(storage.clone(), false).await;
         let keys = cluster.s3.bucket(BUCKET).keys();
         let layout = storage.layout();
         assert!(keys.iter().all(|key| layout.classify(key) != KeyKind::Foreign));
@@ -100,7 +100,7 @@ async fn the_deployment_names_its_backend() {
         (Storage::Google, "GOOGLE", ("google-bucket", BUCKET)),
         (Storage::Microsoft, "MICROSOFT", ("microsoft-container", BUCKET)),
     ] {
-        let (cluster, _client) = serve(storage, false).await;
+        let (cluster, _client) = serve(storage.clone(), false).await;
         let kube = kube(&cluster).await;
         let pachd: Api<k8s_openapi::api::apps::v1::Deployment> = Api::namespaced(kube.clone(), NAMESPACE);
         let pod = pachd.get("pachd").await.unwrap().spec.template.spec.unwrap();

@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod etcd;
+pub mod folder;
 pub mod grpc;
 mod master;
 pub mod objects;

@@ -195,7 +195,7 @@ impl PachdService {
             return self.auth_of_admin(call, name).await;
         }
         match call.method.as_str() {
-            "WhoAmI" => one(&WhoAmIResponse { username: name.clone(), ttl: -1, ..Default::default() }),
+            "WhoAmI" => one(&WhoAmIResponse { username: name.clone(), ttl: self.faults.token_seconds(), ..Default::default() }),
             method => Err(caller.must_be_admin(method).err().unwrap_or_else(errors::auth_not_activated)),
         }
     }
@@ -206,7 +206,7 @@ impl PachdService {
             "WhoAmI" => one(&WhoAmIResponse {
                 username: name.to_owned(),
                 is_admin: true,
-                ttl: -1,
+                ttl: self.faults.token_seconds(),
                 cluster_roles: state.record(ADMINS, name),
             }),
             "GetAdmins" => {

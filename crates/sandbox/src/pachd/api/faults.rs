@@ -17,6 +17,7 @@ pub enum ExtractEnd {
 
 #[derive(Debug, Default)]
 struct Switches {
+    token_seconds: Option<i64>,
     extract: Option<ExtractEnd>,
     call_latency: Duration,
     operation_latency: Duration,
@@ -52,6 +53,16 @@ impl Faults {
     /// How extracts end before their end, if they do.
     pub fn extract_end(&self) -> Option<ExtractEnd> {
         self.switches().extract
+    }
+
+    /// WhoAmI answers that the caller's token has so many seconds left. It lives on all the same.
+    pub fn end_tokens_in(&self, seconds: i64) {
+        self.switches().token_seconds = Some(seconds);
+    }
+
+    /// What WhoAmI answers for a token's remaining seconds: -1 for ever.
+    pub(super) fn token_seconds(&self) -> i64 {
+        self.switches().token_seconds.unwrap_or(-1)
     }
 
     /// Every call waits so long before it is answered.
