@@ -81,6 +81,7 @@ async fn keys_are_those_of_the_storage_and_map_back_to_the_listing() {
             Storage::Minio | Storage::Amazon => assert!(begins("pach/")),
             Storage::AmazonReversed => assert!(keys.iter().all(|key| key.ends_with("/hcap"))),
             Storage::Google | Storage::Microsoft => assert!(begins("/pach/")),
+            Storage::Local(_) => unreachable!("it keeps nothing on the server"),
         }
         let back = KeyMap::new(layout, Storage::Amazon.layout());
         let plain = keys.iter().map(|key| match back.map(key) {

@@ -195,7 +195,9 @@ impl PachdService {
             return self.auth_of_admin(call, name).await;
         }
         match call.method.as_str() {
-            "WhoAmI" => one(&WhoAmIResponse { username: name.clone(), ttl: self.faults.token_seconds(), ..Default::default() }),
+            "WhoAmI" => {
+                one(&WhoAmIResponse { username: name.clone(), ttl: self.faults.token_seconds(), ..Default::default() })
+            }
             method => Err(caller.must_be_admin(method).err().unwrap_or_else(errors::auth_not_activated)),
         }
     }
