@@ -16,6 +16,24 @@ async fn a_vault_that_is_public() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_vault_on_s3_that_is_public() {
+    let bench = Bench::new().await;
+    let server = bench.move_vault_to_s3(S3Options::default()).await;
+    server.bucket("vault").set_public(true);
+    assert_refused(&bench, 15, &["the vault s3://vault/points is public", "must be private"]).await;
+    assert_eq!(server.bucket("vault").object_count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_for_clones_that_is_public() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new().await;
+    std::fs::create_dir_all(bench.clones()).unwrap();
+    std::fs::set_permissions(bench.clones(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert_refused(&bench, 15, &["the clone", "is public", "must be private"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_vault_that_belongs_to_another_cluster() {
     let bench = Bench::new().await;
     let ended = bench.run(&["snapshot"]).await;

@@ -37,6 +37,75 @@ async fn pachd_that_is_away_while_the_cluster_is_put_back_is_waited_for() {
     assert_as_before(&before, &bench.picture().await);
 }
 
+/// Dead in mid-extract, and it stays dead: what is not pachd's is put back, the record stays, and a resume ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn pachd_that_dies_and_stays_away_leaves_only_its_pipelines() {
+    let bench = Bench::new().await;
+    bench.add_loaders("stall = \"1s\"\n");
+    let before = bench.picture().await;
+    bench.cluster.pachd.faults().delay_operations(Duration::from_millis(20));
+    let running = snapshot_up_to(&bench, "capture").await;
+    for port in [650, 653] {
+        bench.cluster.kubernetes.remove_forward("app=pachd", port);
+    }
+    bench.cluster.pachd.drop_connections();
+    let ended = running.end().await;
+    assert_said(&ended, 22, &["pipelines could not be started", "pachsnap resume"]);
+    let after = bench.picture().await;
+    assert_eq!((before.services, before.workloads), (after.services, after.workloads), "fence and loaders are back");
+    assert!(!after.leftovers.is_empty(), "the record stays");
+    assert_eq!(bench.run_with("manifest.json"), None);
+
+    bench.cluster.pachd.faults().delay_operations(Duration::ZERO);
+    bench.cluster.kubernetes.set_forward("app=pachd", 650, bench.cluster.pachd.external());
+    bench.cluster.kubernetes.set_forward("app=pachd", 653, bench.cluster.pachd.peer());
+    assert_ended(&bench.run(&["resume"]).await, 0);
+    let resumed = bench.picture().await;
+    assert_eq!(before.pipelines, resumed.pipelines);
+    assert_eq!(resumed.leftovers, Vec::<String>::new());
+}
+
+/// The watch is the proof: without it the run is void, and the pause ends at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_breaks_ends_the_pause_at_once() {
+    let bench = Bench::new().await;
+    let before = bench.picture().await;
+    bench.cluster.pachd.faults().delay_operations(Duration::from_secs(3600));
+    let running = snapshot_up_to(&bench, "capture").await;
+    bench.cluster.pachd.drop_etcd_connections();
+    let ended = running.end().await;
+    assert_ended(&ended, 20);
+    assert!(ended.stderr.contains("quiet could not be proven"), "{}", ended.stderr);
+    assert_as_before(&before, &bench.picture().await);
+    assert_eq!(bench.run_with("manifest.json"), None);
+}
+
+/// A request whose reply is lost has been carried out: the record is ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_whose_reply_is_lost_is_still_ours() {
+    let bench = Bench::new().await;
+    let before = bench.picture().await;
+    bench
+        .cluster
+        .kubernetes
+        .add_fault(Fault::new(FaultAction::LoseReply).verb("create").resource("configmaps").times(1));
+    assert_ended(&bench.run(&["snapshot"]).await, 0);
+    assert_as_before(&before, &bench.picture().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loader_that_somebody_deletes_is_named_and_keeps_nothing_back() {
+    let bench = Bench::new().await;
+    bench.add_loaders("");
+    bench.cluster.pachd.faults().delay_operations(Duration::from_millis(5));
+    let running = snapshot_up_to(&bench, "capture").await;
+    bench.cluster.kubernetes.delete("deployments", NAMESPACE, "importer").unwrap();
+    let ended = running.end().await;
+    assert_ended(&ended, 0);
+    assert!(ended.stdout.contains("is gone: somebody deleted it during the pause"), "{}", ended.stdout);
+    assert_eq!(bench.picture().await.leftovers, Vec::<String>::new());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_refuses_for_a_while_does_not_leave_the_fence_up() {
     let bench = Bench::new().await;

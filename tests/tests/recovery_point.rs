@@ -99,10 +99,16 @@ async fn one_flipped_byte_of_any_part_is_found_and_named() {
     }
     let clone = bench.clones().join("alpha").join(&name);
     let object = files_under(&clone).into_iter().find(|path| std::fs::metadata(path).unwrap().len() > 0).unwrap();
+    let key = object.strip_prefix(&clone).unwrap().to_string_lossy().into_owned();
+    let mut bytes = std::fs::read(&object).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(&object, bytes).unwrap();
+    let verified = bench.run(&["verify", &name, "--full"]).await;
+    assert_eq!(verified.code, Some(18), "{}", verified.stdout);
+    assert!(verified.stdout.contains(&key), "{key} is not named: {}", verified.stdout);
     std::fs::remove_file(&object).unwrap();
     let verified = bench.run(&["verify", &name, "--full"]).await;
     assert_eq!(verified.code, Some(18), "{}", verified.stdout);
-    let key = object.strip_prefix(&clone).unwrap().to_string_lossy().into_owned();
     assert!(verified.stdout.contains(&key), "{key} is not named: {}", verified.stdout);
 }
 

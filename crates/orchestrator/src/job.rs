@@ -210,7 +210,7 @@ pub struct SnapshotSettings {
     pub stall: Duration,
     /// Longest pause: when it passes, the capture is cancelled and the cluster resumed.
     pub max_pause: Duration,
-    /// How many StopPipeline and StartPipeline calls are under way at once.
+    /// How many StopPipeline calls are under way at once.
     pub pipeline_parallelism: usize,
     /// How many object copies are under way at once.
     pub copy_parallelism: usize,

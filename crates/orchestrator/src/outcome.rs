@@ -1,6 +1,7 @@
 //! How a run ended: whether there is a recovery point, and whether the cluster is as it was.
 
 use crate::error::{Error, ErrorKind};
+use crate::pause::Undone;
 
 /// Exit codes: public and stable.
 pub mod exit_code {
@@ -43,13 +44,24 @@ pub struct Failure {
     pub changed: bool,
     /// Why the cluster could not be put back, if it could not.
     pub still_paused: Option<Error>,
+    /// What is not as it was although everything of ours was put back: somebody else's changes, pipelines that newly fail.
+    pub differences: Vec<String>,
 }
 
 impl Failure {
     /// A failure before the first change.
     #[must_use]
     pub fn untouched(error: Error) -> Self {
-        Self { error, changed: false, still_paused: None }
+        Self { error, changed: false, still_paused: None, differences: Vec::new() }
+    }
+
+    /// A failure after the first change, and how the undo went.
+    #[must_use]
+    pub fn after_undo(error: Error, undone: Result<Undone, Error>) -> Self {
+        match undone {
+            Ok(undone) => Self { error, changed: true, still_paused: None, differences: undone.differences },
+            Err(paused) => Self { error, changed: true, still_paused: Some(paused), differences: Vec::new() },
+        }
     }
 
     /// The exit code of this end.

@@ -50,7 +50,8 @@ impl Hold {
         let record_uid = match written.await {
             Ok(uid) => uid,
             Err(error) => {
-                release(&leases, &holder).await?;
+                // It ends by itself; what is to be told is the other error.
+                let _ = release(&leases, &holder).await;
                 return Err(error);
             }
         };

@@ -25,7 +25,8 @@ pub use pause_only::pause_only;
 pub use quiet::{QuietWatch, Verdict, classify};
 pub use quiet_proof::Quiet;
 pub use resume::{ResumeOptions, Resumed, resume};
-pub use undo::{UndoTools, Undone, undo};
+use undo::undo;
+pub use undo::{UndoTools, Undone};
 pub use undo_record::{FencedPort, LoaderBefore, PipelineBefore, ServiceBefore, UndoRecord};
 
 use jiff::Timestamp;

@@ -41,8 +41,9 @@ impl Patience {
     }
 }
 
+/// A refusal may be an API server that has lost its authorizer, or a token that is renewed by somebody.
 fn is_away(error: &Error) -> bool {
-    error.kind() == ErrorKind::Unreachable
+    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Denied)
 }
 
 #[cfg(test)]
@@ -66,10 +67,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_an_answer_and_one_who_stays_away_gets_one_try() {
+    async fn a_failure_is_an_answer_and_one_who_stays_away_gets_one_try() {
         let mut patience = Patience::new(Duration::from_millis(10), Duration::from_millis(1));
-        let refused: Result<()> = patience.call(|| async { Err(Error::new(ErrorKind::Denied, "no")) }).await;
-        assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Denied));
+        let refused: Result<()> = patience.call(|| async { Err(Error::new(ErrorKind::Failed, "no")) }).await;
+        assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Failed));
         for most in [u32::MAX, 1] {
             let mut tries = 0;
             let lost: Result<()> = patience

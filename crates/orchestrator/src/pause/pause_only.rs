@@ -26,7 +26,12 @@ pub async fn pause_only(
     cancel: CancellationToken,
 ) -> Result<Paused, Failure> {
     let run = RunId::new(jiff::Timestamp::now());
-    let (cluster, record) = prepare(target, settings, stores, pipelines, &run, events).await?;
+    let prepared = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "the run was asked to stop")),
+        prepared = prepare(target, settings, stores, pipelines, &run, events) => prepared,
+    };
+    let (cluster, record) = prepared?;
     let hold = Hold::take(&cluster, record, events).await?;
     let scope = if pipelines.is_empty() { Scope::EveryPipeline } else { Scope::Chosen };
     let limited = tokio::time::timeout(settings.max_pause, pause(&cluster, &hold, scope, settings, events));
@@ -43,7 +48,7 @@ pub async fn pause_only(
         Err(error) => error,
     };
     let undone = put_back(hold, &UndoTools::of(&cluster, settings), events).await;
-    Err(Failure { error, changed: true, still_paused: undone.err() })
+    Err(Failure::after_undo(error, undone))
 }
 
 async fn prepare(

@@ -17,12 +17,10 @@ pub(crate) async fn put_back(hold: Hold, tools: &UndoTools<'_>, events: &Events)
     match patience.call(|| hold.is_taken_over()).await {
         Ok(false) => {}
         Ok(true) => return Err(hold_lost("this run no longer holds the cluster")),
-        Err(error) => {
-            hold.leave(events).await;
-            return Err(error.advise("run `pachsnap resume` as soon as the Kubernetes API answers again"));
-        }
+        // pachd may be reached where the Kubernetes API isn't: what can be put back is.
+        Err(error) => events.warn(format!("the Kubernetes API can't be asked: {}", discover_chain(&error))),
     }
-    match undo(hold.record(), tools, events).await {
+    match undo(&hold, tools, events).await {
         Ok(undone) => {
             let released = patience.call(|| hold.remove_record(events)).await;
             if let Err(error) = released {

@@ -93,12 +93,16 @@ impl QuietWatch {
         Ok(Self { etcd: etcd.clone(), from, seen, task })
     }
 
-    /// Ends as soon as something disturbing was seen; otherwise never. To be raced against the capture.
+    /// Ends as soon as something disturbing was seen, or the watch broke; otherwise never. To be raced against the capture.
     pub async fn disturbed(&self) -> Error {
         let mut seen = self.seen.clone();
         loop {
-            if let Some(what) = seen.borrow_and_update().disturbance.clone() {
+            let now = seen.borrow_and_update().clone();
+            if let Some(what) = now.disturbance {
                 return disturbance(&what);
+            }
+            if let Some(why) = now.broken {
+                return not_proven(&why);
             }
             if seen.changed().await.is_err() {
                 std::future::pending::<()>().await;

@@ -22,6 +22,7 @@ const PART_BYTES: usize = 600 * 1024;
 const PART_KEY: &str = "record.json.gz";
 const PARTS_KEY: &str = "parts";
 const SCRIPT_KEY: &str = "undo.sh";
+const RUN_LABEL: &str = "pachsnap.io/run";
 
 fn part_name(index: usize) -> String {
     if index == 0 { NAME.to_owned() } else { format!("{NAME}-{index}") }
@@ -48,7 +49,7 @@ pub(super) async fn write(maps: &Api<ConfigMap>, record: &UndoRecord) -> Result<
                 name: Some(part_name(index)),
                 labels: Some(BTreeMap::from([
                     ("app.kubernetes.io/managed-by".to_owned(), "pachsnap".to_owned()),
-                    ("pachsnap.io/run".to_owned(), record.run.clone()),
+                    (RUN_LABEL.to_owned(), record.run.clone()),
                 ])),
                 ..ObjectMeta::default()
             },
@@ -62,11 +63,21 @@ pub(super) async fn write(maps: &Api<ConfigMap>, record: &UndoRecord) -> Result<
         }
         match maps.create(&PostParams::default(), &map).await {
             Ok(created) => uid = created.metadata.uid.unwrap_or_default(),
-            Err(kube::Error::Api(status)) if status.code == 409 => return Err(exists()),
-            Err(error) => return Err(error.into()),
+            // The reply may have been lost, or the request repeated on the way.
+            Err(error) => match maps.get_opt(&part_name(index)).await {
+                Ok(Some(found)) if run_of(&found) == Some(&record.run) => {
+                    uid = found.metadata.uid.unwrap_or_default();
+                }
+                Ok(Some(_)) => return Err(exists()),
+                _ => return Err(error.into()),
+            },
         }
     }
     Ok(uid)
+}
+
+fn run_of(map: &ConfigMap) -> Option<&String> {
+    map.metadata.labels.as_ref()?.get(RUN_LABEL)
 }
 
 /// The error of a run that finds another run's record.

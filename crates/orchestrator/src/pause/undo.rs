@@ -10,7 +10,7 @@ use pachyderm::proto::pps::{PipelineInfo, PipelineState};
 
 use super::patience::Patience;
 use super::undo_record::{PipelineBefore, UndoRecord, sorted_names};
-use super::{fence, loaders, stop};
+use super::{Hold, fence, hold_lost, loaders, stop};
 use crate::cluster::{Cluster, Pipeline, discover_chain, pachd_error, pipeline_state_name, work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
@@ -56,21 +56,24 @@ impl<'a> UndoTools<'a> {
 ///
 /// # Errors
 /// The first failure, after all other steps were tried; the record must stay.
-pub async fn undo(record: &UndoRecord, tools: &UndoTools<'_>, events: &Events) -> Result<Undone> {
+pub(super) async fn undo(hold: &Hold, tools: &UndoTools<'_>, events: &Events) -> Result<Undone> {
     let undoing = Undoing {
-        record,
+        hold,
+        record: hold.record(),
         tools,
         events,
         pachd: Patience::new(tools.stall, tools.poll),
         kubernetes: Patience::new(tools.stall, tools.poll),
         undone: Undone::default(),
         failures: Vec::new(),
+        lost: false,
     };
     events.step(Step::Resume, undoing.run()).await
 }
 
 /// An undo that is under way.
 struct Undoing<'a> {
+    hold: &'a Hold,
     record: &'a UndoRecord,
     tools: &'a UndoTools<'a>,
     events: &'a Events,
@@ -78,6 +81,7 @@ struct Undoing<'a> {
     kubernetes: Patience,
     undone: Undone,
     failures: Vec<Error>,
+    lost: bool,
 }
 
 impl<'a> Undoing<'a> {
@@ -105,19 +109,49 @@ impl<'a> Undoing<'a> {
     /// Starts what the run may have stopped, upstream first. Answers with those that are still there.
     async fn start(&mut self, pachd: &Client, stopped: &[&'a PipelineBefore]) -> Vec<&'a PipelineBefore> {
         let mut started = Vec::new();
-        for before in stopped.iter().copied() {
+        for (index, before) in stopped.iter().copied().enumerate() {
+            if self.is_lost().await {
+                break;
+            }
             match start_if_stopped(before, pachd, &mut self.pachd, self.events).await {
                 Ok(Start::Done) => started.push(before),
-                Ok(Start::Gone) => self.differ(format!("pipeline {} was deleted by somebody", before.name)),
+                Ok(Start::Gone(what)) => self.differ(what),
+                Err(error) if error.kind() == ErrorKind::Unreachable => {
+                    // Each further try may take as long again, and the fence waits.
+                    let left = stopped.len() - index;
+                    self.failures.push(
+                        Error::new(ErrorKind::Unreachable, format!("{left} pipelines could not be started"))
+                            .because(error)
+                            .advise("see pachd's pod (`kubectl get pods -l app=pachd`), then run `pachsnap resume`"),
+                    );
+                    break;
+                }
                 Err(error) => self.failures.push(error),
             }
         }
         started
     }
 
+    /// Whether somebody else has taken over: then everything that is left is theirs to put back. Where that can't be told,
+    /// it is not: a frozen cluster is worse.
+    async fn is_lost(&mut self) -> bool {
+        let taken_over = self.kubernetes.call(|| self.hold.is_taken_over()).await;
+        if !matches!(taken_over, Ok(true)) {
+            return false;
+        }
+        if !self.lost {
+            self.lost = true;
+            self.failures.push(hold_lost("this run no longer holds the cluster"));
+        }
+        true
+    }
+
     async fn lower_fences(&mut self) {
         let services: Api<Service> = Api::namespaced(self.tools.kubernetes.clone(), &self.record.namespace);
         for before in &self.record.services {
+            if self.is_lost().await {
+                return;
+            }
             let lowered = self.kubernetes.call(|| fence::lower(&services, before, &self.record.run, self.events)).await;
             match lowered {
                 Ok(None) => {}
@@ -129,11 +163,18 @@ impl<'a> Undoing<'a> {
 
     async fn put_back_loaders(&mut self) {
         for before in &self.record.loaders {
+            if self.is_lost().await {
+                return;
+            }
             let resource = loaders::label(&before.loader);
             let put_back =
                 self.kubernetes.call(|| loaders::put_back(self.tools.kubernetes, &self.record.namespace, before));
-            if let Err(error) = self.events.change("resume", resource, put_back).await {
-                self.failures.push(error);
+            match self.events.change("resume", resource.clone(), put_back).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.differ(format!("{resource} is gone: somebody deleted it during the pause"));
+                }
+                Err(error) => self.failures.push(error),
             }
         }
     }
@@ -210,7 +251,8 @@ impl<'a> Undoing<'a> {
 
 enum Start {
     Done,
-    Gone,
+    /// It, or its output branch, was deleted by somebody; in words.
+    Gone(String),
 }
 
 /// Starts a pipeline unless it runs with its provenance as recorded: a stop that died half-way leaves it running with
@@ -222,15 +264,21 @@ async fn start_if_stopped(
     events: &Events,
 ) -> Result<Start> {
     for attempt in 0..3 {
-        let Some((info, branch)) = patience.call(|| read(before, pachd)).await? else { return Ok(Start::Gone) };
+        let Some(info) = patience.call(|| read(before, pachd)).await? else {
+            return Ok(Start::Gone(format!("pipeline {} was deleted by somebody", before.name)));
+        };
+        let Some(branch) = patience.call(|| read_output(before, pachd)).await? else {
+            let output = format!("{}@{}", before.name, before.output_branch);
+            return Ok(Start::Gone(format!("branch {output} was deleted by somebody")));
+        };
         if !info.stopped && same_provenance(&branch, before) {
             return Ok(Start::Done);
         }
         if attempt == 2 {
             break;
         }
-        if !info.stopped {
-            // StartPipeline takes only what is stopped: finish the interrupted stop first.
+        if !info.stopped && attempt > 0 {
+            // StartPipeline alone did not restore the provenance: finish the interrupted stop first.
             patience
                 .call(|| async {
                     let stopped = pachd.stop_pipeline(&before.name).await;
@@ -243,16 +291,22 @@ async fn start_if_stopped(
     Err(not_as_it_was(before))
 }
 
-/// A pipeline and its output branch; `None` when it is gone.
-async fn read(before: &PipelineBefore, pachd: &Client) -> Result<Option<(PipelineInfo, BranchInfo)>> {
-    let failed = |error| pachd_error(&format!("reading pipeline {}", before.name), error);
-    let info = match pachd.inspect_pipeline(&before.name).await {
-        Ok(info) => info,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let branch = pachd.inspect_branch(&Branch::named(&before.name, &before.output_branch)).await.map_err(failed)?;
-    Ok(Some((info, branch)))
+/// A pipeline; `None` when it is gone.
+async fn read(before: &PipelineBefore, pachd: &Client) -> Result<Option<PipelineInfo>> {
+    match pachd.inspect_pipeline(&before.name).await {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(pachd_error(&format!("reading pipeline {}", before.name), error)),
+    }
+}
+
+/// The output branch of a pipeline; `None` when it is gone.
+async fn read_output(before: &PipelineBefore, pachd: &Client) -> Result<Option<BranchInfo>> {
+    match pachd.inspect_branch(&Branch::named(&before.name, &before.output_branch)).await {
+        Ok(branch) => Ok(Some(branch)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(pachd_error(&format!("reading the branch of pipeline {}", before.name), error)),
+    }
 }
 
 fn not_as_it_was(before: &PipelineBefore) -> Error {

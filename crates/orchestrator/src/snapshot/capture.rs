@@ -11,13 +11,21 @@ use super::extract::{ExtractOptions, Extracted, extract_to_file};
 use super::gate;
 use super::recount::recount;
 use super::staging::Staging;
-use super::witness::Witnesses;
+use super::witness::{self, Witnesses};
 use crate::clone::ClonePass;
 use crate::cluster::{Cluster, etcd_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Artifact, EventKind, Events, Step};
 use crate::manifest::{QuietProof, VolumeArtifact};
 use crate::pause::{Hold, Paused, check_fence};
+
+/// Where a capture goes.
+pub(super) struct Destination<'a> {
+    pub(super) clone: &'a BucketClone,
+    pub(super) staging: &'a Staging,
+    /// Largest etcd snapshot that the stream will be compared with, in bytes.
+    pub(super) largest_comparison: u64,
+}
 
 /// What was captured; the files are in staging.
 pub(super) struct Content {
@@ -43,6 +51,7 @@ impl Content {
 /// etcd's own snapshot, checked.
 pub(super) struct EtcdContent {
     pub(super) path: PathBuf,
+    pub(super) size: u64,
     pub(super) revision: i64,
     pub(super) keys: u64,
 }
@@ -53,12 +62,12 @@ pub(super) async fn capture(
     cluster: &Cluster,
     paused: Paused,
     hold: &Hold,
-    clone: &BucketClone,
-    staging: &Staging,
+    destination: Destination<'_>,
     cut: impl Future<Output = Result<Option<VolumeArtifact>>>,
     events: &Events,
 ) -> Result<Content> {
     let Paused { work, checkpoint, quiet, .. } = paused;
+    let Destination { clone, staging, largest_comparison } = destination;
     let metadata_path = staging.file("metadata.pachd");
     let etcd_path = staging.file("etcd.snapshot.db");
     let artifacts = events.step(Step::Capture, async {
@@ -83,10 +92,12 @@ pub(super) async fn capture(
     });
     let (volume, etcd, metadata, clone_pass) = artifacts.await?;
     let captured = Timestamp::now();
-    if quiet.is_polled() {
+    // Without a second witness the stream is counted against what pachd lists, as long as nothing moves.
+    if !witness::is_expected(cluster, etcd.as_ref().map(|etcd| etcd.size), largest_comparison) {
         recount(&cluster.pachd, &metadata.summary.ops).await?;
     }
     let proof = quiet.finish(cluster).await?;
+    check_revision(&proof, etcd.as_ref())?;
     hold.check().await?;
     check_fence(cluster, hold.record()).await?;
     let layout = &cluster.location.layout;
@@ -110,6 +121,18 @@ pub(super) async fn capture(
     })
 }
 
+/// A snapshot is one member's: one that lags behind holds an older state than the one that was proven quiet.
+fn check_revision(proof: &QuietProof, etcd: Option<&EtcdContent>) -> Result<()> {
+    match (proof, etcd) {
+        (QuietProof::EtcdWatch { from_revision, .. }, Some(etcd)) if etcd.revision < *from_revision => Err(Error::new(
+            ErrorKind::Incomplete,
+            format!("etcd's snapshot is of revision {}, the cluster came to rest at {from_revision}", etcd.revision),
+        )
+        .advise("the member that answered lags behind its leader: see `etcdctl endpoint status`, then run again")),
+        _ => Ok(()),
+    }
+}
+
 /// Streams etcd's snapshot to disk, checks its trailer, and reads its revision from the file itself.
 async fn snapshot_etcd(cluster: &Cluster, path: PathBuf, events: &Events) -> Result<Option<EtcdContent>> {
     let Some(etcd) = &cluster.etcd else { return Ok(None) };
@@ -122,6 +145,7 @@ async fn snapshot_etcd(cluster: &Cluster, path: PathBuf, events: &Events) -> Res
     let stream = etcd.snapshot().await.map_err(|error| etcd_error("the snapshot", error))?;
     stream.copy_to(&mut file, report).await.map_err(|error| etcd_error("the snapshot", error))?;
     file.sync_all().await.map_err(disk)?;
+    let size = file.metadata().await.map_err(disk)?.len();
     let reading = path.clone();
     let summary = tokio::task::spawn_blocking(move || SnapshotSummary::open(&reading))
         .await
@@ -131,5 +155,5 @@ async fn snapshot_etcd(cluster: &Cluster, path: PathBuf, events: &Events) -> Res
         })?;
     let revision = summary.revision;
     let keys = etcd.count(revision).await.map_err(|error| etcd_error("counting keys", error))?;
-    Ok(Some(EtcdContent { path, revision, keys }))
+    Ok(Some(EtcdContent { path, size, revision, keys }))
 }

@@ -70,7 +70,12 @@ pub async fn snapshot(
         let paused = pause::pause(&cluster, &hold, Scope::EveryPipeline, settings, events).await?;
         preflight::check_work(&paused.work, settings)?;
         let cut = volume::cut(&cluster, &volumes, settings, &run, events);
-        capture::capture(&cluster, paused, &hold, &clone, &staging, cut, events).await
+        let destination = capture::Destination {
+            clone: &clone,
+            staging: &staging,
+            largest_comparison: settings.finish.largest_comparison,
+        };
+        capture::capture(&cluster, paused, &hold, destination, cut, events).await
     };
     let content = unless_cancelled(&cancel, within(settings.max_pause, while_held)).await;
     let (resumed, pause_ended) = put_back(&cluster, hold, settings, events, pause_began).await;
@@ -80,8 +85,7 @@ pub async fn snapshot(
     }
     let content = match (content, &resumed) {
         (Ok(content), _) => content,
-        (Err(error), Ok(_)) => return Err(Failure { error, changed: true, still_paused: None }),
-        (Err(error), Err(_)) => return Err(Failure { error, changed: true, still_paused: resumed.err() }),
+        (Err(error), _) => return Err(Failure::after_undo(error, resumed)),
     };
     let witnesses = content.witnesses();
     let stored = async {
@@ -119,7 +123,7 @@ pub async fn snapshot(
             let hopeless = matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Damaged);
             let error =
                 if is_stored && !hopeless { error.advise(format!("run `pachsnap finish {run}`")) } else { error };
-            Err(Failure { error, changed: true, still_paused: resumed.err() })
+            Err(Failure::after_undo(error, resumed))
         }
     }
 }

@@ -10,13 +10,13 @@ use crate::job::{Opened, SnapshotSettings, Stores};
 use crate::retry::{RetryPolicy, retrying};
 
 /// Refuses places inside the cluster's own bucket: what is in there is cloned, and pachd cleans it up. Where it may write, it
-/// also finds out a bucket that is reached by another name.
+/// also finds out a bucket that is reached by another name. Answers with what can't be told.
 pub(super) async fn check(
     cluster: &Cluster,
     settings: &SnapshotSettings,
     stores: &dyn Stores,
     writes: Writes,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let mut opened = Vec::new();
     for (what, url) in [("vault", &settings.vault), ("clone", &settings.clone)] {
         let place = stores.open_url(url)?;
@@ -26,13 +26,25 @@ pub(super) async fn check(
         }
         opened.push((what, url, place));
     }
+    let mut warnings = Vec::new();
     for (what, url, place) in opened {
-        check_is_private(what, url, &place).await?;
+        if check_is_private(what, url, &place).await? == Privacy::Unknown {
+            warnings.push(format!(
+                "whether the {what} {url} is private can't be told: the store doesn't say, or not to this key"
+            ));
+        }
         if writes == Writes::Allowed && is_seen_in(cluster.bucket.as_ref(), what, url, place.bucket.as_ref()).await? {
             return Err(inside(what, url));
         }
     }
-    Ok(())
+    Ok(warnings)
+}
+
+/// Whether others are kept out of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Privacy {
+    Private,
+    Unknown,
 }
 
 fn inside(what: &str, url: &str) -> Error {
@@ -41,16 +53,17 @@ fn inside(what: &str, url: &str) -> Error {
 }
 
 /// All data is in there: a place that anybody can read is refused.
-async fn check_is_private(what: &str, url: &str, place: &Opened) -> Result<()> {
-    let Some(facts) = &place.facts else { return Ok(()) };
+async fn check_is_private(what: &str, url: &str, place: &Opened) -> Result<Privacy> {
+    let Some(facts) = &place.facts else { return Ok(Privacy::Unknown) };
     match facts.facts().await {
         Ok(facts) if facts.exposure == Some(provider::Exposure::Public) => {
             Err(Error::new(ErrorKind::Vault, format!("the {what} {url} is public")).advise(format!(
                 "it must be private, since anybody could read the cluster's data there: change that, or choose another one in [{what}]"
             )))
         }
+        Ok(facts) if facts.exposure == Some(provider::Exposure::Private) => Ok(Privacy::Private),
         // Not every credential may ask; a place that can't be used is found out by the probe.
-        _ => Ok(()),
+        _ => Ok(Privacy::Unknown),
     }
 }
 

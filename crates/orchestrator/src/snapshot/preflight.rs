@@ -51,11 +51,18 @@ pub(super) async fn preflight(
     warnings.extend(check_work(&cluster.work, settings)?);
     check_branch_names(cluster).await?;
     check_alarms(cluster).await?;
-    places::check(cluster, settings, stores, writes).await?;
+    warnings.extend(places::check(cluster, settings, stores, writes).await?);
     let vault = check_vault(cluster, settings, stores, writes).await?;
     let loaders = read_loaders(&cluster.kubernetes, cluster.namespace(), &settings.loaders).await?;
     let volumes = volume::open(cluster, settings, stores, &mut warnings)?;
     if volumes.is_empty() && cluster.etcd.is_none() {
+        if !cluster.work.lasting.user_commits.is_empty() {
+            return Err(Error::new(
+                ErrorKind::OpenWork,
+                "open commits of users would be in no artifact: neither etcd nor its disk is captured",
+            )
+            .advise("finish them (`pachctl finish commit REPO@BRANCH`), or make etcd reachable (--etcd-address)"));
+        }
         warnings.push(
             "neither etcd nor its disk is captured: this recovery point can be restored from its metadata stream only, \
              which lacks what is open, job ids, triggers and tokens of users; make etcd reachable (--etcd-address)"

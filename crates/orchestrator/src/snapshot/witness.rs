@@ -13,17 +13,18 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use pachyderm::etcd::snapshot_file::SnapshotFile;
-use pachyderm::layout::{Backend, KeyKind, Layout, ObjectReader, StoreError};
+use pachyderm::layout::{Backend, KeyKind, Layout, ObjectReader, ReadError, StoreError};
 use pachyderm::offline::{self, CompareError, Comparison, Options};
 use pachyderm::stream::{OpVersion, Reader};
 use provider::{Bucket, GetRequest};
 use tokio::runtime::Handle;
 
 use super::captured::Captured;
-use crate::cluster::{discover_chain, parse_version};
+use crate::cluster::{Cluster, discover_chain, parse_version};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
 use crate::manifest::{ClusterRecord, StreamWitness};
+use crate::retry::{RetryPolicy, retrying};
 
 /// The first version that writes streams which can be computed.
 const FIRST_COMPUTABLE: (u32, u32, u32) = (1, 9, 6);
@@ -48,9 +49,9 @@ pub(super) async fn compare(
     largest: u64,
     events: &Events,
 ) -> Result<StreamWitness> {
-    let Some(etcd) = files.etcd else { return Ok(StreamWitness::Recount) };
+    let Some(etcd) = files.etcd.filter(|_| !is_too_large(captured, largest)) else { return Ok(StreamWitness::Recount) };
     let work = async {
-        let witness = match computable(captured, largest) {
+        let witness = match computable(captured) {
             Err(reason) => StreamWitness::None { reason },
             Ok((version, layout)) => {
                 let bucket = BlockingBucket { bucket: clone, layout, runtime: Handle::current() };
@@ -83,15 +84,23 @@ pub(super) async fn compare(
     Ok(witness)
 }
 
+/// Whether a stream of this cluster will be compared, so that it needn't be counted while the cluster is paused. Streams of
+/// old versions lack what pachd lists, and can't be counted either.
+pub(super) fn is_expected(cluster: &Cluster, etcd_bytes: Option<u64>, largest: u64) -> bool {
+    cluster.version() < FIRST_COMPUTABLE || etcd_bytes.is_some_and(|size| size <= largest)
+}
+
+/// The snapshot was too large to be compared when it was taken: the stream was counted instead.
+fn is_too_large(captured: &Captured, largest: u64) -> bool {
+    let is_new = parse_version(&captured.cluster.pachd_version) >= FIRST_COMPUTABLE;
+    is_new && captured.artifacts.etcd.as_ref().is_some_and(|etcd| etcd.file.size > largest)
+}
+
 /// The version of the ops and the names of the objects that they need, or why the ops can't be computed.
-fn computable(captured: &Captured, largest: u64) -> std::result::Result<(OpVersion, Layout), String> {
+fn computable(captured: &Captured) -> std::result::Result<(OpVersion, Layout), String> {
     let (cluster, artifacts) = (&captured.cluster, &captured.artifacts);
     if parse_version(&cluster.pachd_version) < FIRST_COMPUTABLE {
         return Err(format!("pachd {} writes another kind of stream", cluster.pachd_version));
-    }
-    let size = artifacts.etcd.as_ref().map_or(0, |etcd| etcd.file.size);
-    if size > largest {
-        return Err(format!("etcd's snapshot of {size} bytes is larger than compare-gib allows"));
     }
     let version = artifacts.metadata.op_version.as_deref().ok_or("the stream is empty")?;
     let version = version.parse::<OpVersion>().map_err(|error| error.to_string())?;
@@ -126,6 +135,13 @@ fn judge(compared: std::result::Result<Comparison, CompareFailure>) -> Result<St
     let comparison = match compared {
         Ok(comparison) => comparison,
         Err(CompareFailure::Compare(CompareError::Computed(cause))) => {
+            if let Some(of_the_clone) = read_error(&cause) {
+                let kind = match of_the_clone {
+                    ReadError::Store { .. } => ErrorKind::Unreachable,
+                    _ => ErrorKind::Incomplete,
+                };
+                return Err(Error::new(kind, "a pipeline's specification can't be read from the clone").because(cause));
+            }
             return Ok(StreamWitness::None { reason: discover_chain(&cause) });
         }
         Err(CompareFailure::Compare(cause)) => {
@@ -158,6 +174,18 @@ fn judge(compared: std::result::Result<Comparison, CompareFailure>) -> Result<St
     ))
 }
 
+/// What kept the clone from being read, if that is behind this error.
+fn read_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a ReadError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
 /// A bucket read from a thread that may block.
 struct BlockingBucket {
     bucket: Arc<dyn Bucket>,
@@ -173,13 +201,15 @@ impl ObjectReader for BlockingBucket {
         let Some(key) = self.layout.key(kind) else { return Ok(None) };
         let request = GetRequest { key: key.as_str().into(), range, if_version: None };
         self.runtime.block_on(async {
-            let stream = match self.bucket.get(&request).await {
-                Ok(stream) => stream,
-                Err(error) if error.kind() == provider::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(Box::new(error) as StoreError),
+            let whole = || async {
+                let parts: Vec<Bytes> = self.bucket.get(&request).await?.body.try_collect().await?;
+                Ok(parts.concat())
             };
-            let parts: Vec<Bytes> = stream.body.try_collect().await.map_err(|error| Box::new(error) as StoreError)?;
-            Ok(Some(parts.concat()))
+            match retrying(RetryPolicy::default(), whole).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(error) if error.kind() == provider::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(Box::new(error) as StoreError),
+            }
         })
     }
 }

@@ -84,7 +84,7 @@ settings! {
         /// Longest pause; when it passes, capture ends and the cluster resumes
         #[arg(value_name = "TIME", help_heading = "Pause")]
         max_pause: "max-pause" => "snapshot.max-pause",
-        /// Stop and start calls under way at once
+        /// StopPipeline calls under way at once
         #[arg(value_name = "N", help_heading = "Pause")]
         pipeline_parallelism: "pipeline-parallelism" => "snapshot.pipeline-parallelism",
     }
@@ -118,7 +118,7 @@ pub(crate) struct GlobalOptions {
     /// Configuration file
     #[arg(long, global = true, value_name = "FILE", help_heading = "General")]
     pub(crate) config: Option<PathBuf>,
-    /// Stop after this time as after Ctrl-C: whatever was changed is put back
+    /// Stop after this time as after Ctrl-C: whatever was changed is put back; a resume goes on
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_span, help_heading = "General")]
     pub(crate) timeout: Option<Duration>,
     /// Log to stderr; more with -vv and -vvv

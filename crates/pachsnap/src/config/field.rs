@@ -123,7 +123,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("snapshot.drain-timeout", Kind::Duration, Some("30m"), "longest wait for running jobs"),
     field("snapshot.stall", Kind::Duration, Some("120s"), "longest time without progress"),
     field("snapshot.max-pause", Kind::Duration, Some("1h"), "longest pause; then capture ends and the cluster resumes"),
-    field("snapshot.pipeline-parallelism", Kind::Count, Some("8"), "stop and start calls under way at once"),
+    field("snapshot.pipeline-parallelism", Kind::Count, Some("8"), "StopPipeline calls under way at once"),
     field("snapshot.copy-parallelism", Kind::Count, Some("32"), "object copies under way at once"),
     field(
         "snapshot.staging",

@@ -34,6 +34,9 @@ pub(crate) fn render_failure(failure: &Failure, situation: &Situation) -> String
         }
         None => {
             let _ = writeln!(text, "\n{}", state(failure, situation));
+            for difference in &failure.differences {
+                let _ = writeln!(text, "Not as before: {difference}");
+            }
             write_advice(&mut text, &failure.error);
             if failure.error.kind() == ErrorKind::Busy && !situation.resumes_cluster {
                 let _ = writeln!(text, "Next, if no other run is at work:\n    {resume}");
@@ -57,6 +60,8 @@ pub(crate) fn render_still_paused(paused: &Error, cluster_flags: &str) -> String
 fn state(failure: &Failure, situation: &Situation) -> &'static str {
     if situation.resumes_cluster {
         "The cluster may still be paused."
+    } else if failure.changed && !failure.differences.is_empty() {
+        "No recovery point was made. Everything that was changed has been put back, but the cluster is not as before:"
     } else if failure.changed {
         "No recovery point was made. Everything that was changed has been put back: the cluster runs as before."
     } else if situation.changes_cluster {
@@ -93,6 +98,8 @@ fn write_advice(text: &mut String, error: &Error) {
 
 #[cfg(test)]
 mod tests {
+    use orchestrator::pause::Undone;
+
     use super::*;
 
     fn denied() -> Error {
@@ -114,14 +121,21 @@ mod tests {
 
     #[test]
     fn put_back() {
-        let failure = Failure { error: denied(), changed: true, still_paused: None };
+        let failure = Failure::after_undo(denied(), Ok(Undone::default()));
         assert!(render_failure(&failure, &snapshot()).contains("has been put back"));
+    }
+
+    #[test]
+    fn what_is_not_as_before_is_named() {
+        let undone = Undone { differences: vec!["Service dash is gone".to_owned()], ..Undone::default() };
+        let text = render_failure(&Failure::after_undo(denied(), Ok(undone)), &snapshot());
+        assert!(text.contains("Not as before: Service dash is gone") && !text.contains("runs as before"), "{text}");
     }
 
     #[test]
     fn still_paused_names_the_command() {
         let paused = Error::new(ErrorKind::Unreachable, "pachd does not answer");
-        let failure = Failure { error: denied(), changed: true, still_paused: Some(paused) };
+        let failure = Failure::after_undo(denied(), Err(paused));
         let text = render_failure(&failure, &snapshot());
         assert!(text.contains("STILL PAUSED") && text.contains("pachd does not answer"), "{text}");
         assert!(text.ends_with("    pachsnap resume -n pachyderm\n"), "{text}");

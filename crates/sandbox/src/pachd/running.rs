@@ -117,6 +117,11 @@ impl PachdServer {
         &self.etcd_service
     }
 
+    /// Closes every open connection to etcd without a word.
+    pub fn drop_etcd_connections(&self) {
+        self.etcd.drop_connections();
+    }
+
     /// Closes every open connection to pachd without a word.
     pub fn drop_connections(&self) {
         self.external.drop_connections();

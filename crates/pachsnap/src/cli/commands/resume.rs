@@ -43,7 +43,7 @@ impl Resume {
             Ok(resumed) => resumed,
             Err(error) if begun.load(Ordering::Relaxed) => {
                 let record = Error::new(ErrorKind::Failed, "not everything is back, so the undo record stays");
-                return Err(Failure { error, changed: true, still_paused: Some(record) }.into());
+                return Err(Failure::after_undo(error, Err(record)).into());
             }
             Err(error) => return Err(error.into()),
         };
