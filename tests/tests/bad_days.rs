@@ -7,9 +7,17 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use e2e::{Bench, assert_put_back, assert_refused, assert_said};
+use pachyderm::client::{Address, Client, ClientOptions};
+use pachyderm::proto::pfs::Commit;
 use sandbox::cluster::{BUCKET, ClusterOptions, NAMESPACE};
 use sandbox::kubernetes::{Fault, FaultAction, Rule};
 use sandbox::pachd::pipelines::StopFault;
+
+/// As a user's own client.
+async fn client(bench: &Bench) -> Client {
+    let address = Address::plaintext("127.0.0.1", bench.cluster.pachd.external().port());
+    Client::connect(&address, &ClientOptions::default()).await.unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn open_user_commits_are_refused_by_default() {
@@ -125,6 +133,9 @@ async fn a_stream_that_ends_early_without_an_error() {
 async fn a_stream_that_ends_early_without_etcd_to_tell() {
     let bench = Bench::new().await;
     bench.change_config("[cluster]\n", "[cluster]\netcd-address = \"127.0.0.1:1\"\n");
+    assert_refused(&bench, 16, &["would be in no artifact", "make etcd reachable"]).await;
+    let open = Commit::named("raw", "3e62fdfd14e946f98a1a9a106454ae95");
+    client(&bench).await.finish_commit(&open).await.unwrap();
     let before = bench.picture().await;
     bench.cluster.pachd.faults().truncate_extract_after(197);
     let ended = bench.run(&["snapshot"]).await;

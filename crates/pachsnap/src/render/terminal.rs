@@ -1,9 +1,10 @@
 //! Events on a terminal: a line for what is done, a spinner for the running step, bars for the parallel phase.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use orchestrator::event::{Artifact, Event, EventKind, Step};
 
 use super::lines::line;
@@ -100,7 +101,11 @@ impl Terminal {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ").with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+        // A terminal that can't be written to shows nothing anyway.
+        let _ = write!(text, "{:.0}/s", state.per_sec());
+    })
 }
 
 fn with_total(artifact: Artifact) -> &'static str {
@@ -108,8 +113,8 @@ fn with_total(artifact: Artifact) -> &'static str {
         Artifact::Etcd => {
             "  {prefix:<9} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} eta {eta}"
         }
-        Artifact::Bucket => "  {prefix:<9} [{bar:30}] {human_pos}/{human_len} objects {per_sec} {msg} eta {eta}",
-        Artifact::Metadata => "  {prefix:<9} [{bar:30}] {human_pos}/{human_len} ops {per_sec} {msg} eta {eta}",
+        Artifact::Bucket => "  {prefix:<9} [{bar:30}] {human_pos}/{human_len} objects {rate} {msg} eta {eta}",
+        Artifact::Metadata => "  {prefix:<9} [{bar:30}] {human_pos}/{human_len} ops {rate} {msg} eta {eta}",
         Artifact::Volume => "  {prefix:<9} [{bar:30}] {percent} % eta {eta}",
     }
 }
@@ -117,8 +122,8 @@ fn with_total(artifact: Artifact) -> &'static str {
 fn without_total(artifact: Artifact) -> &'static str {
     match artifact {
         Artifact::Etcd => "  {prefix:<9} {spinner} {binary_bytes} {binary_bytes_per_sec} {elapsed}",
-        Artifact::Bucket => "  {prefix:<9} {spinner} {human_pos} objects {per_sec} {msg} {elapsed}",
-        Artifact::Metadata => "  {prefix:<9} {spinner} {human_pos} ops {per_sec} {msg} {elapsed}",
+        Artifact::Bucket => "  {prefix:<9} {spinner} {human_pos} objects {rate} {msg} {elapsed}",
+        Artifact::Metadata => "  {prefix:<9} {spinner} {human_pos} ops {rate} {msg} {elapsed}",
         Artifact::Volume => "  {prefix:<9} {spinner} {elapsed}",
     }
 }
