@@ -57,13 +57,13 @@ impl Minio {
             .spawn()
             .expect("MinIO can be started");
         let minio = Self { process, _folder: folder, port };
-        for _ in 0..600 {
-            if minio.is_ready() {
-                return minio;
-            }
+        let mut tries = 0;
+        while !minio.is_ready() {
+            tries += 1;
+            assert!(tries < 600, "MinIO does not serve after a minute");
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!("MinIO does not serve after a minute");
+        minio
     }
 
     /// Where it is, as a URL.
