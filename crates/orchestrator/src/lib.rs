@@ -2,6 +2,7 @@
 //!
 //! Nothing here prints, reads the environment, or exits: workflows emit [`event::Event`]s and return values.
 
+mod cancel;
 pub mod clone;
 pub mod cluster;
 mod digest;

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::put_back::put_back;
 use super::undo::UndoTools;
 use super::{Hold, Paused, Scope, UndoRecord, check_fence_is_possible, pause, read_loaders};
+use crate::cancel::unless_cancelled;
 use crate::cluster::rights::Rights;
 use crate::cluster::{Cluster, discover};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,21 +27,15 @@ pub async fn pause_only(
     cancel: CancellationToken,
 ) -> Result<Paused, Failure> {
     let run = RunId::new(jiff::Timestamp::now());
-    let prepared = tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "the run was asked to stop")),
-        prepared = prepare(target, settings, stores, pipelines, &run, events) => prepared,
-    };
-    let (cluster, record) = prepared?;
+    let (cluster, record) =
+        unless_cancelled(&cancel, prepare(target, settings, stores, pipelines, &run, events)).await?;
     let hold = Hold::take(&cluster, record, events).await?;
     let scope = if pipelines.is_empty() { Scope::EveryPipeline } else { Scope::Chosen };
-    let limited = tokio::time::timeout(settings.max_pause, pause(&cluster, &hold, scope, settings, events));
-    let paused = tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "the run was asked to stop")),
-        paused = limited => paused.unwrap_or_else(|_| Err(Error::new(ErrorKind::Deadline, "max-pause passed"))),
+    let limited = async {
+        let paused = tokio::time::timeout(settings.max_pause, pause(&cluster, &hold, scope, settings, events)).await;
+        paused.unwrap_or_else(|_| Err(Error::new(ErrorKind::Deadline, "max-pause passed")))
     };
-    let error = match paused {
+    let error = match unless_cancelled(&cancel, limited).await {
         Ok(paused) => {
             hold.leave(events).await;
             return Ok(paused);

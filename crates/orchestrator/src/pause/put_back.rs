@@ -20,7 +20,7 @@ pub(crate) async fn put_back(hold: Hold, tools: &UndoTools<'_>, events: &Events)
         // pachd may be reached where the Kubernetes API isn't: what can be put back is.
         Err(error) => events.warn(format!("the Kubernetes API can't be asked: {}", discover_chain(&error))),
     }
-    match undo(&hold, tools, events).await {
+    match undo(&hold, tools, &mut patience, events).await {
         Ok(undone) => {
             let released = patience.call(|| hold.remove_record(events)).await;
             if let Err(error) = released {

@@ -58,6 +58,14 @@ struct Seen {
     broken: Option<String>,
 }
 
+impl Seen {
+    /// Why quiet isn't proven, if it can't be any more.
+    fn objection(&self) -> Option<Error> {
+        let disturbed = self.disturbance.as_deref().map(disturbance);
+        disturbed.or_else(|| self.broken.as_deref().map(not_proven))
+    }
+}
+
 /// A watch that is under way.
 pub struct QuietWatch {
     etcd: EtcdClient,
@@ -97,12 +105,8 @@ impl QuietWatch {
     pub async fn disturbed(&self) -> Error {
         let mut seen = self.seen.clone();
         loop {
-            let now = seen.borrow_and_update().clone();
-            if let Some(what) = now.disturbance {
-                return disturbance(&what);
-            }
-            if let Some(why) = now.broken {
-                return not_proven(&why);
+            if let Some(objection) = seen.borrow_and_update().objection() {
+                return objection;
             }
             if seen.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -121,7 +125,7 @@ impl QuietWatch {
         let caught_up = async {
             loop {
                 let now = seen.borrow_and_update().clone();
-                if now.disturbance.is_some() || now.broken.is_some() || now.revision >= to {
+                if now.objection().is_some() || now.revision >= to {
                     return now;
                 }
                 if seen.changed().await.is_err() {
@@ -132,11 +136,8 @@ impl QuietWatch {
         let last = tokio::time::timeout(std::time::Duration::from_secs(60), caught_up).await;
         self.task.abort();
         let last = last.map_err(|_| not_proven("the watch did not catch up within 60 s"))?;
-        if let Some(what) = last.disturbance {
-            return Err(disturbance(&what));
-        }
-        match last.broken {
-            Some(why) => Err(not_proven(&why)),
+        match last.objection() {
+            Some(objection) => Err(objection),
             None => {
                 Ok(QuietProof::EtcdWatch { from_revision: self.from, to_revision: to, harmless_events: last.harmless })
             }

@@ -18,6 +18,8 @@ use crate::job::SnapshotSettings;
 
 /// How often a pipeline that does not stay started is started again.
 const ROUNDS: usize = 3;
+/// What to do about a pachd that stays away.
+const SEE_PACHD: &str = "see pachd's pod (`kubectl get pods -l app=pachd`), then run `pachsnap resume`";
 
 /// How an undo went.
 #[derive(Debug, Default)]
@@ -52,18 +54,24 @@ impl<'a> UndoTools<'a> {
     }
 }
 
-/// Puts back everything that the record names: pipelines upstream first, then the fence, then loaders.
+/// Puts back everything that the record names: pipelines upstream first, then the fence, then loaders. `kubernetes` goes on
+/// where its earlier calls left it: an API server that has been waited for isn't waited for again.
 ///
 /// # Errors
 /// The first failure, after all other steps were tried; the record must stay.
-pub(super) async fn undo(hold: &Hold, tools: &UndoTools<'_>, events: &Events) -> Result<Undone> {
+pub(super) async fn undo(
+    hold: &Hold,
+    tools: &UndoTools<'_>,
+    kubernetes: &mut Patience,
+    events: &Events,
+) -> Result<Undone> {
     let undoing = Undoing {
         hold,
         record: hold.record(),
         tools,
         events,
         pachd: Patience::new(tools.stall, tools.poll),
-        kubernetes: Patience::new(tools.stall, tools.poll),
+        kubernetes,
         undone: Undone::default(),
         failures: Vec::new(),
         lost: false,
@@ -78,7 +86,7 @@ struct Undoing<'a> {
     tools: &'a UndoTools<'a>,
     events: &'a Events,
     pachd: Patience,
-    kubernetes: Patience,
+    kubernetes: &'a mut Patience,
     undone: Undone,
     failures: Vec<Error>,
     lost: bool,
@@ -93,7 +101,7 @@ impl<'a> Undoing<'a> {
             None if stopped.is_empty() => {}
             None => self.failures.push(
                 Error::new(ErrorKind::Unreachable, "no pipeline could be started: pachd can't be reached")
-                    .advise("see pachd's pod (`kubectl get pods -l app=pachd`), then run `pachsnap resume`"),
+                    .advise(SEE_PACHD),
             ),
         }
         self.lower_fences().await;
@@ -122,7 +130,7 @@ impl<'a> Undoing<'a> {
                     self.failures.push(
                         Error::new(ErrorKind::Unreachable, format!("{left} pipelines could not be started"))
                             .because(error)
-                            .advise("see pachd's pod (`kubectl get pods -l app=pachd`), then run `pachsnap resume`"),
+                            .advise(SEE_PACHD),
                     );
                     break;
                 }
@@ -135,15 +143,11 @@ impl<'a> Undoing<'a> {
     /// Whether somebody else has taken over: then everything that is left is theirs to put back. Where that can't be told,
     /// it is not: a frozen cluster is worse.
     async fn is_lost(&mut self) -> bool {
-        let taken_over = self.kubernetes.call(|| self.hold.is_taken_over()).await;
-        if !matches!(taken_over, Ok(true)) {
-            return false;
-        }
-        if !self.lost {
+        if !self.lost && matches!(self.kubernetes.call(|| self.hold.is_taken_over()).await, Ok(true)) {
             self.lost = true;
             self.failures.push(hold_lost("this run no longer holds the cluster"));
         }
-        true
+        self.lost
     }
 
     async fn lower_fences(&mut self) {

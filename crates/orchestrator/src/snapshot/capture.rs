@@ -16,7 +16,7 @@ use crate::clone::ClonePass;
 use crate::cluster::{Cluster, etcd_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Artifact, EventKind, Events, Step};
-use crate::manifest::{QuietProof, VolumeArtifact};
+use crate::manifest::{QuietProof, StreamWitness, VolumeArtifact};
 use crate::pause::{Hold, Paused, check_fence};
 
 /// Where a capture goes.
@@ -35,6 +35,7 @@ pub(super) struct Content {
     pub(super) volume: Option<VolumeArtifact>,
     pub(super) metadata: Extracted,
     pub(super) metadata_path: PathBuf,
+    pub(super) witness: Option<StreamWitness>,
     pub(super) clone: ClonePass,
     pub(super) clone_url: String,
     pub(super) work: crate::cluster::Work,
@@ -93,9 +94,12 @@ pub(super) async fn capture(
     let (volume, etcd, metadata, clone_pass) = artifacts.await?;
     let captured = Timestamp::now();
     // Without a second witness the stream is counted against what pachd lists, as long as nothing moves.
-    if !witness::is_expected(cluster, etcd.as_ref().map(|etcd| etcd.size), largest_comparison) {
+    let witness = if witness::is_expected(cluster, etcd.as_ref().map(|etcd| etcd.size), largest_comparison) {
+        None
+    } else {
         recount(&cluster.pachd, &metadata.summary.ops).await?;
-    }
+        Some(StreamWitness::Recount)
+    };
     let proof = quiet.finish(cluster).await?;
     check_revision(&proof, etcd.as_ref())?;
     hold.check().await?;
@@ -114,6 +118,7 @@ pub(super) async fn capture(
         volume,
         metadata,
         metadata_path,
+        witness,
         clone: clone_pass,
         clone_url: clone.url().to_owned(),
         work,

@@ -14,13 +14,13 @@ use crate::event::Step;
 use crate::job::SnapshotSettings;
 use crate::manifest::{
     Artifacts, BucketArtifact, Checkpoint, ClusterRecord, Consistency, ConsistencyMode, EtcdArtifact, FormatVersion,
-    MetadataArtifact, OpenWork, PipelineRecord, ServiceRecord,
+    MetadataArtifact, OpenWork, PipelineRecord, ServiceRecord, StreamWitness,
 };
 use crate::pause::Undone;
 use crate::run_id::RunId;
 use crate::vault::{ClusterIdentity, Vault, layout};
 
-/// Everything that the manifest will say, but for its own time and the witness of its metadata.
+/// Everything that the manifest will say, but for its own time and what the metadata is compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Captured {
@@ -48,6 +48,8 @@ pub struct Captured {
     pub checkpoint: Checkpoint,
     /// The parts.
     pub artifacts: Artifacts,
+    /// What proves that the metadata stream is whole, if it was counted while the cluster was paused; else it has to be compared.
+    pub witness: Option<StreamWitness>,
     /// Services.
     pub services: Vec<ServiceRecord>,
     /// Seconds that each step took until here.
@@ -142,6 +144,7 @@ pub(super) async fn store(
             },
             cluster_objects,
         },
+        witness: content.witness,
         services: cluster
             .services
             .iter()

@@ -33,6 +33,7 @@ pub use extract::{ExtractOptions, Extracted, extract_to};
 pub use finish::{Finished, finish};
 pub use plan::{Plan, plan};
 
+use crate::cancel::unless_cancelled;
 use crate::cluster::{Cluster, discover};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventKind, Events, Step};
@@ -209,15 +210,6 @@ async fn put_back(
         events.emit(EventKind::PauseEnded { seconds: seconds_between(began, ended) });
     }
     (undone, ended)
-}
-
-/// `work`, unless somebody asks to stop.
-async fn unless_cancelled<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "the run was asked to stop")),
-        done = work => done,
-    }
 }
 
 /// `work`, unless the longest pause passes.

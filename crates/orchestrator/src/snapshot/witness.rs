@@ -37,8 +37,8 @@ pub(super) struct Witnesses {
     pub(super) etcd: Option<PathBuf>,
 }
 
-/// Compares the captured stream with the one computed from the captured etcd snapshot and the clone. Without a snapshot the
-/// stream was recounted while the cluster was paused. Holds the live keys of etcd in memory, up to `largest` bytes.
+/// Compares the captured stream with the one computed from the captured etcd snapshot and the clone, unless it was counted
+/// while the cluster was paused. Holds the live keys of etcd in memory, up to `largest` bytes.
 ///
 /// # Errors
 /// `Incomplete` naming what one of both lacks. A comparison that can't be made is said in the answer and as a warning.
@@ -49,11 +49,13 @@ pub(super) async fn compare(
     largest: u64,
     events: &Events,
 ) -> Result<StreamWitness> {
-    let Some(etcd) = files.etcd.filter(|_| !is_too_large(captured, largest)) else { return Ok(StreamWitness::Recount) };
+    if let Some(counted) = &captured.witness {
+        return Ok(counted.clone());
+    }
     let work = async {
-        let witness = match computable(captured) {
+        let witness = match computable(captured, files.etcd, largest) {
             Err(reason) => StreamWitness::None { reason },
-            Ok((version, layout)) => {
+            Ok((etcd, version, layout)) => {
                 let bucket = BlockingBucket { bucket: clone, layout, runtime: Handle::current() };
                 let compared =
                     tokio::task::spawn_blocking(move || compare_files(&files.stream, &etcd, &bucket, version)).await;
@@ -90,21 +92,25 @@ pub(super) fn is_expected(cluster: &Cluster, etcd_bytes: Option<u64>, largest: u
     cluster.version() < FIRST_COMPUTABLE || etcd_bytes.is_some_and(|size| size <= largest)
 }
 
-/// The snapshot was too large to be compared when it was taken: the stream was counted instead.
-fn is_too_large(captured: &Captured, largest: u64) -> bool {
-    let is_new = parse_version(&captured.cluster.pachd_version) >= FIRST_COMPUTABLE;
-    is_new && captured.artifacts.etcd.as_ref().is_some_and(|etcd| etcd.file.size > largest)
-}
-
-/// The version of the ops and the names of the objects that they need, or why the ops can't be computed.
-fn computable(captured: &Captured) -> std::result::Result<(OpVersion, Layout), String> {
+/// What the ops are computed from: etcd's snapshot, their version, and the names of the objects that they need; or why they
+/// can't be.
+fn computable(
+    captured: &Captured,
+    etcd: Option<PathBuf>,
+    largest: u64,
+) -> std::result::Result<(PathBuf, OpVersion, Layout), String> {
     let (cluster, artifacts) = (&captured.cluster, &captured.artifacts);
     if parse_version(&cluster.pachd_version) < FIRST_COMPUTABLE {
         return Err(format!("pachd {} writes another kind of stream", cluster.pachd_version));
     }
+    let size = artifacts.etcd.as_ref().map_or(0, |etcd| etcd.file.size);
+    if size > largest {
+        return Err(format!("etcd's snapshot of {size} bytes is larger than compare-gib allows"));
+    }
+    let etcd = etcd.ok_or("etcd's snapshot was not captured")?;
     let version = artifacts.metadata.op_version.as_deref().ok_or("the stream is empty")?;
     let version = version.parse::<OpVersion>().map_err(|error| error.to_string())?;
-    Ok((version, layout(cluster)?))
+    Ok((etcd, version, layout(cluster)?))
 }
 
 fn layout(cluster: &ClusterRecord) -> std::result::Result<Layout, String> {

@@ -5,12 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use orchestrator::clone::final_pass;
+use orchestrator::clone::{CloneSpec, final_pass};
 use provider::{BucketFacts, cleanup};
 use tokio::sync::Notify;
 
 use crate::hooked::{Call, Hooked};
 use crate::world::{World, fill, same};
+
+/// Begins a pass and drops it when `reached` tells so.
+async fn give_up(world: &World, spec: &CloneSpec, reached: &Notify) {
+    let folder = world.folder("given-up");
+    tokio::select! {
+        biased;
+        () = reached.notified() => {}
+        _ = final_pass(spec, None, &folder) => panic!("it was to be given up"),
+    }
+}
 
 #[tokio::test]
 async fn only_whole_objects_are_left_and_nothing_goes_on() {
@@ -28,12 +38,7 @@ async fn only_whole_objects_are_left_and_nothing_goes_on() {
                 Ok(())
             });
             let spec = world.spec_between(Arc::new(world.source.clone()), Arc::new(clone));
-            let folder = world.folder("given-up");
-            tokio::select! {
-                biased;
-                () = enough.notified() => {}
-                _ = final_pass(&spec, None, &folder) => panic!("it was to be given up"),
-            }
+            give_up(&world, &spec, &enough).await;
             let source: BTreeMap<_, _> = world.source.snapshot().unwrap().into_iter().collect();
             let clone = world.clone.snapshot().unwrap();
             assert!(clone.len() < source.len());
@@ -67,12 +72,7 @@ async fn a_large_copy_that_is_given_up_half_way_keeps_nothing_in_the_store() {
         Ok(())
     });
     let spec = world.spec_between(Arc::new(world.source.clone()), Arc::new(clone));
-    let folder = world.folder("given-up");
-    tokio::select! {
-        biased;
-        () = half_way.notified() => {}
-        _ = final_pass(&spec, None, &folder) => panic!("it was to be given up"),
-    }
+    give_up(&world, &spec, &half_way).await;
     assert!(cleanup::finish(Duration::from_secs(60)).await, "what is owed to the store is never given back");
     assert_eq!(world.clone.unfinished_uploads().await.unwrap(), []);
     assert!(world.clone.snapshot().unwrap().iter().all(|(key, _)| key.as_str() != "pach/block/000000"));

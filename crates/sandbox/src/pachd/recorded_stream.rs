@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use pachyderm::proto::admin::{Op, OpBody};
 use pachyderm::proto::pfs::{BranchInfo, BuildCommitRequest, Commit, CommitInfo, CreateBranchRequest, RepoInfo};
-use pachyderm::proto::pps::{
-    CreateJobRequest, CreatePipelineRequest, EtcdJobInfo, EtcdPipelineInfo, Job, PipelineState,
-};
+use pachyderm::proto::pps::{CreateJobRequest, CreatePipelineRequest, EtcdPipelineInfo, PipelineState};
 use pachyderm::stream::Reader;
 use prost::Message;
 
@@ -18,8 +16,8 @@ use super::objects::ObjectStore;
 use super::outputs::{record_subvenance, write_job};
 use super::provenance;
 use super::recorded::{self, LoadError, Recorded};
-use super::records::{BRANCHES, COMMITS, PIPELINES, REPOS, commit_name, read, repo_name, write};
-use super::specification::{new_id, now};
+use super::records::{BRANCHES, COMMITS, PIPELINES, REPOS, commit_name, job_record, read, repo_name, write};
+use super::specification::now;
 use super::state::State;
 
 /// An etcd that pachd has just started on.
@@ -133,23 +131,7 @@ fn pipeline(state: &State, request: CreatePipelineRequest) {
 
 fn job(state: &State, request: CreateJobRequest) {
     let name = request.pipeline.as_ref().map(|pipeline| pipeline.name.clone()).unwrap_or_default();
-    let job = EtcdJobInfo {
-        job: Some(Job { id: new_id() }),
-        pipeline: request.pipeline,
-        output_commit: request.output_commit,
-        restart: request.restart,
-        data_processed: request.data_processed,
-        data_skipped: request.data_skipped,
-        data_total: request.data_total,
-        data_failed: request.data_failed,
-        data_recovered: request.data_recovered,
-        stats: request.stats,
-        stats_commit: request.stats_commit,
-        state: request.state,
-        reason: request.reason,
-        started: request.started,
-        finished: request.finished,
-    };
+    let job = job_record(request);
     state.store.write(|transaction| {
         if let Some(mut pipeline) = read::<EtcdPipelineInfo>(transaction, PIPELINES, &name) {
             *pipeline.job_counts.entry(job.state).or_default() += 1;

@@ -1,9 +1,11 @@
 //! Records of pachd's collections inside a transaction of etcd.
 
 use pachyderm::proto::pfs::{Commit, Repo};
+use pachyderm::proto::pps::{CreateJobRequest, EtcdJobInfo, Job};
 use prost::Message;
 
 use super::etcd::mvcc::Transaction;
+use super::specification::new_id;
 use super::state::State;
 
 /// Repos, by name.
@@ -37,4 +39,25 @@ pub(super) fn repo_name(repo: Option<&Repo>) -> &str {
 /// The name of a commit's record: `repo/id`.
 pub(super) fn commit_name(commit: &Commit) -> String {
     format!("{}/{}", repo_name(commit.repo.as_ref()), commit.id)
+}
+
+/// The record of a job as it was requested, under a new id.
+pub(super) fn job_record(request: CreateJobRequest) -> EtcdJobInfo {
+    EtcdJobInfo {
+        job: Some(Job { id: new_id() }),
+        pipeline: request.pipeline,
+        output_commit: request.output_commit,
+        restart: request.restart,
+        data_processed: request.data_processed,
+        data_skipped: request.data_skipped,
+        data_total: request.data_total,
+        data_failed: request.data_failed,
+        data_recovered: request.data_recovered,
+        stats: request.stats,
+        stats_commit: request.stats_commit,
+        state: request.state,
+        reason: request.reason,
+        started: request.started,
+        finished: request.finished,
+    }
 }

@@ -1,7 +1,6 @@
 //! A pachd of the sandbox, and a client that sees every message.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +18,8 @@ use sandbox::pachd::recorded;
 use sandbox::pachd::{ExtractClock, PachdOptions, PachdServer};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
+
+pub use crate::recorded_files::{data, unpacked};
 
 pub async fn serve(rewound: bool) -> PachdServer {
     serve_at(rewound, recorded::alpha_clock().unwrap()).await
@@ -47,24 +48,6 @@ pub async fn serve_snapshot(name: &str, bucket: Arc<dyn ObjectStore>) -> PachdSe
     let recorded = recorded::load(&data(&format!("etcd/{name}.snapshot.db")), bucket, None).unwrap();
     let options = PachdOptions { master_interval: Duration::from_secs(3600), ..PachdOptions::default() };
     PachdServer::start(recorded, options).await.unwrap()
-}
-
-/// A file of `tests/data`.
-pub fn data(path: &str) -> Vec<u8> {
-    std::fs::read(format!("{}/../../tests/data/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
-
-/// Files of a `tar.zst` archive of `tests/data`.
-pub fn unpacked(path: &str) -> BTreeMap<String, Bytes> {
-    let mut files = BTreeMap::new();
-    let archive = data(path);
-    for entry in tar::Archive::new(zstd::Decoder::new(archive.as_slice()).unwrap()).entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).unwrap();
-        files.insert(entry.path().unwrap().to_string_lossy().into_owned(), bytes.into());
-    }
-    files
 }
 
 pub struct Client(tonic::client::Grpc<Channel>);

@@ -10,3 +10,6 @@ mod extract;
 mod pipelines;
 mod restore;
 mod timeline;
+
+#[path = "../recorded_files/mod.rs"]
+mod recorded_files;

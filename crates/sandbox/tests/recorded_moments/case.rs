@@ -1,7 +1,6 @@
 //! Recorded calls: read, made again, and judged.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -11,6 +10,8 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::compare::compare;
+
+pub use crate::recorded_files::{data, unpacked};
 
 /// A recorded call with its answer.
 pub struct Case {
@@ -32,22 +33,6 @@ impl Case {
             None => text == self.message,
         }
     }
-}
-
-pub fn data(path: &str) -> Vec<u8> {
-    std::fs::read(format!("{}/../../tests/data/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-}
-
-pub fn unpacked(path: &str) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let archive = data(path);
-    for entry in tar::Archive::new(zstd::Decoder::new(archive.as_slice()).unwrap()).entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).unwrap();
-        files.insert(entry.path().unwrap().to_string_lossy().into_owned(), bytes);
-    }
-    files
 }
 
 /// Splits the messages of a stream, each behind its length in big endian.
@@ -72,7 +57,7 @@ pub fn cases(folder: &str) -> Vec<Case> {
         .map(|(name, bytes)| {
             let description: serde_json::Value = serde_json::from_slice(bytes).unwrap();
             let text = |field: &str| description[field].as_str().unwrap().to_owned();
-            let raw = |suffix: &str| Bytes::from(files[&format!("{folder}{name}.{suffix}")].clone());
+            let raw = |suffix: &str| files[&format!("{folder}{name}.{suffix}")].clone();
             let responses = match text("kind").as_str() {
                 "server stream" => split(&raw("resp.bin")),
                 _ if text("status") == "OK" => vec![raw("resp.bin")],

@@ -7,3 +7,6 @@ mod case;
 mod compare;
 mod empty_cluster;
 mod moments;
+
+#[path = "../recorded_files/mod.rs"]
+mod recorded_files;

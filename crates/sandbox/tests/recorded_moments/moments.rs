@@ -90,7 +90,7 @@ async fn every_recorded_call_is_answered_as_recorded() {
     let bucket = Arc::new(MemoryObjects::default());
     for (path, bytes) in unpacked("alpha.tar.zst") {
         if let Some(key) = path.strip_prefix("bucket/") {
-            bucket.put(key, bytes.into());
+            bucket.put(key, bytes);
         }
     }
     let mut failures = Vec::new();

@@ -2,8 +2,7 @@
 
 use pachyderm::proto::pfs::{Branch, Repo, RepoInfo};
 use pachyderm::proto::pps::{
-    CreateJobRequest, CreatePipelineRequest, EtcdJobInfo, EtcdPipelineInfo, Input, Job, JobState, PipelineInfo,
-    PipelineState,
+    CreateJobRequest, CreatePipelineRequest, EtcdPipelineInfo, Input, JobState, PipelineInfo, PipelineState,
 };
 use tonic::Status;
 
@@ -11,7 +10,7 @@ use super::super::{PachdService, errors, now};
 use crate::pachd::grpc::plain;
 use crate::pachd::outputs::write_job;
 use crate::pachd::pipelines::output_branch;
-use crate::pachd::records::{PIPELINES, REPOS, read, write};
+use crate::pachd::records::{PIPELINES, REPOS, job_record, read, write};
 use crate::pachd::specification::{self, new_id};
 use crate::pachd::{provenance, state::State};
 
@@ -53,23 +52,10 @@ impl PachdService {
     pub(super) fn create_job(&self, request: CreateJobRequest) -> Result<(), Status> {
         let name = request.pipeline.clone().unwrap_or_default().name;
         let ended = [JobState::Success as i32, JobState::Failure as i32, JobState::Killed as i32];
-        let job = EtcdJobInfo {
-            job: Some(Job { id: new_id() }),
-            pipeline: request.pipeline,
-            output_commit: request.output_commit,
-            restart: request.restart,
-            data_processed: request.data_processed,
-            data_skipped: request.data_skipped,
-            data_total: request.data_total,
-            data_failed: request.data_failed,
-            data_recovered: request.data_recovered,
-            stats: request.stats,
-            stats_commit: request.stats_commit,
-            state: request.state,
-            reason: request.reason,
-            started: request.started,
-            finished: if ended.contains(&request.state) { Some(now()) } else { request.finished },
-        };
+        let mut job = job_record(request);
+        if ended.contains(&job.state) {
+            job.finished = Some(now());
+        }
         self.state.store.write(|transaction| {
             let mut pipeline: EtcdPipelineInfo = read(transaction, PIPELINES, &name)
                 .ok_or_else(|| errors::record_not_found("pachyderm_pps/pipelines", &name))?;
