@@ -3,15 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use e2e::{Bench, Ended, Running, assert_as_before, assert_said};
-use prost::Message;
 use sandbox::cluster::NAMESPACE;
 use sandbox::kubernetes::{Fault, FaultAction, Rule};
-use sandbox::pachd::state::State;
 use sandbox::s3::Operation;
 
 async fn snapshot_up_to(bench: &Bench, step: &str) -> Running {
@@ -145,30 +141,12 @@ async fn a_pipeline_that_never_leaves_its_pause_keeps_the_record() {
     bench.write_config("stall = \"1s\"\n");
     let before = bench.picture().await;
     let running = snapshot_up_to(&bench, "gate").await;
-    let frozen = Arc::new(AtomicBool::new(true));
-    let (state, freeze) = (bench.cluster.pachd.state().clone(), Arc::clone(&frozen));
-    let master_is_dead = tokio::spawn(async move {
-        while freeze.load(Ordering::Relaxed) {
-            if let Some(mut record) = state.pipeline("count")
-                && record.state != 4
-            {
-                record.state = 4;
-                state.store.put(State::key("pachyderm_pps/pipelines", "count"), record.encode_to_vec());
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    });
+    bench.cluster.pachd.pipelines().freeze("count");
     let ended = running.end().await;
-    frozen.store(false, Ordering::Relaxed);
-    master_is_dead.await.unwrap();
     assert_ended(&ended, 21);
     assert!(ended.stderr.contains("pipeline count was started and still is"), "{}", ended.stderr);
     assert!(!bench.picture().await.leftovers.is_empty(), "the record stays");
-    for _ in 0..3 {
-        // What pachd's own master does as soon as it lives again.
-        bench.cluster.pachd.pipelines().stop("count").unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    bench.cluster.pachd.pipelines().thaw();
     assert_ended(&bench.run(&["resume"]).await, 0);
     assert_as_before(&before, &bench.picture().await);
 }

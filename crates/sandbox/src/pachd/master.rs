@@ -18,7 +18,8 @@ impl Pipelines {
     fn turn(&self) {
         let _transaction = lock(&self.transaction);
         let Some(name) = lock(&self.unsettled).pop_front() else { return };
-        if !self.advance(&name) {
+        let is_frozen = lock(&self.frozen).contains(&name);
+        if is_frozen || !self.advance(&name) {
             self.unsettle(&name);
         }
     }

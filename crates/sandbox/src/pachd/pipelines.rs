@@ -1,6 +1,6 @@
 //! Stopping and starting pipelines. Both answer at once; the master reacts later.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -53,6 +53,8 @@ pub struct Pipelines {
     stops: Mutex<BTreeMap<String, RecordedStop>>,
     branches: BTreeMap<String, Bytes>,
     faults: Mutex<BTreeMap<String, Vec<StopFault>>>,
+    /// Pipelines that the master leaves as they are.
+    pub(super) frozen: Mutex<BTreeSet<String>>,
     /// Held from the first read to the last write: pachd changes branches and records in transactions of etcd.
     pub(super) transaction: Mutex<()>,
     /// Pipelines that the master still has to look at, in that order.
@@ -88,9 +90,20 @@ impl Pipelines {
             branches,
             faults: Mutex::default(),
             unsettled: Mutex::default(),
+            frozen: Mutex::default(),
             transaction: Mutex::default(),
             controllers: Mutex::new(controllers),
         }
+    }
+
+    /// The master no longer moves this pipeline, as one that hangs on it does.
+    pub fn freeze(&self, pipeline: &str) {
+        lock(&self.frozen).insert(pipeline.to_owned());
+    }
+
+    /// The master moves all pipelines again.
+    pub fn thaw(&self) {
+        lock(&self.frozen).clear();
     }
 
     /// The next stop of this pipeline goes wrong.
