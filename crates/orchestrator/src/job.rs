@@ -206,8 +206,8 @@ pub struct SnapshotSettings {
     pub drain: DrainPolicy,
     /// Longest wait for running work.
     pub drain_timeout: Duration,
-    /// Longest time without any progress while work drains, pipelines stop, and everything is put back. A capture is
-    /// limited by the time-outs of its streams and stores, and by `max_pause`.
+    /// Longest time without any progress, in every phase of the pause: work drains, pipelines stop, content is captured,
+    /// everything is put back.
     pub stall: Duration,
     /// Longest pause: when it passes, the capture is cancelled and the cluster resumed.
     pub max_pause: Duration,

@@ -121,12 +121,7 @@ pub(crate) const FIELDS: &[Field] = &[
         "running jobs: wait, or stop under them",
     ),
     field("snapshot.drain-timeout", Kind::Duration, Some("30m"), "longest wait for running jobs"),
-    field(
-        "snapshot.stall",
-        Kind::Duration,
-        Some("120s"),
-        "longest time without progress while work drains and pipelines stop or start",
-    ),
+    field("snapshot.stall", Kind::Duration, Some("120s"), "longest time without any progress in the pause"),
     field("snapshot.max-pause", Kind::Duration, Some("1h"), "longest pause; then capture ends and the cluster resumes"),
     field("snapshot.pipeline-parallelism", Kind::Count, Some("8"), "StopPipeline calls under way at once"),
     field("snapshot.copy-parallelism", Kind::Count, Some("32"), "object copies under way at once"),
