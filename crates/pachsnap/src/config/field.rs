@@ -113,6 +113,12 @@ pub(crate) const FIELDS: &[Field] = &[
         None,
         "VolumeSnapshotClass of the disk under etcd; the driver's default if not set",
     ),
+    field(
+        "snapshot.volume-deletion-policy",
+        Kind::Choice(&["class", "retain"]),
+        Some("class"),
+        "what happens to a CSI snapshot when its objects or its namespace are deleted: as its class says, or it is kept",
+    ),
     field("snapshot.ready-timeout", Kind::Duration, Some("4h"), "longest wait until the disk's snapshot can be used"),
     field(
         "snapshot.drain",
