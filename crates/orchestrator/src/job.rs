@@ -22,6 +22,8 @@ pub struct Target {
     pub namespace: String,
     /// Name of pachd's Deployment.
     pub pachd_deployment: String,
+    /// How the ports of pods are reached.
+    pub pod_access: PodAccess,
     /// Address of pachd (`host:port`) when it isn't to be reached through its pod.
     pub pachd_address: Option<String>,
     /// Address of etcd's client port when it isn't to be reached through its pod.
@@ -32,6 +34,16 @@ pub struct Target {
     pub tls_ca: Option<Vec<u8>>,
     /// When the Kubernetes credentials end, where that is known and nothing renews them.
     pub access_ends: Option<Timestamp>,
+}
+
+/// How the ports of pods are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodAccess {
+    /// Through the API server, from anywhere.
+    #[default]
+    PortForward,
+    /// At the pod's own address, from inside of the cluster.
+    PodAddress,
 }
 
 /// Opens stores. The binary implements it over the providers that it was built with.

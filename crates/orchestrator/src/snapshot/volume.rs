@@ -7,7 +7,7 @@ use provider::{CutRequest, Owner, SnapshotId, SnapshotState};
 use tokio::time::Instant;
 
 use crate::cluster::rights::Rights;
-use crate::cluster::{Cluster, PodPort, etcd_of_pod};
+use crate::cluster::{Cluster, etcd_of_pod};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Artifact, EventKind, Events, Step};
 use crate::job::{OpenedVolume, ReadyLimits, SnapshotSettings, Stores, VolumePolicy};
@@ -132,8 +132,7 @@ async fn leaders<'a>(cluster: &Cluster, volumes: &'a [EtcdVolume]) -> Result<Opt
         return Ok(volumes.first());
     }
     for volume in volumes {
-        let pod = PodPort::of_pod(cluster.kubernetes.clone(), cluster.namespace(), &volume.record.pod, 2379);
-        let status = etcd_of_pod(pod).await?;
+        let status = etcd_of_pod(cluster.pods.named(&volume.record.pod, cluster.etcd_port)).await?;
         if status.header.is_some_and(|header| header.member_id == status.leader) {
             return Ok(Some(volume));
         }

@@ -56,6 +56,12 @@ pub(crate) const FIELDS: &[Field] = &[
     field("cluster.context", Kind::Text, None, "context of the kubeconfig"),
     field("cluster.kubeconfig", Kind::Path, None, "kubeconfig; $KUBECONFIG, ~/.kube/config or the pod's if not set"),
     field("cluster.pachd-deployment", Kind::Text, Some("pachd"), "name of pachd's Deployment"),
+    field(
+        "cluster.pod-access",
+        Kind::Choice(&["auto", "port-forward", "pod-address"]),
+        Some("auto"),
+        "how pods are reached: through the API server, or at their own addresses, which auto does inside of the cluster",
+    ),
     field("cluster.pachd-address", Kind::Text, None, "host:port of pachd, to go there instead of to its pod"),
     field("cluster.etcd-address", Kind::Text, None, "host:port of etcd, to go there instead of to its pod"),
     field("cluster.token-env", Kind::Text, Some("PACHSNAP_TOKEN"), "environment variable with the Pachyderm token"),
