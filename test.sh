@@ -35,6 +35,9 @@ if ! command -v minio >/dev/null; then
     go install github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 fi
 
+# A Kubernetes API and all that takes CSI snapshots: here and not inside the first test that needs it. Without Go it says so.
+tests/kubernetes/build.sh >/dev/null
+
 # The Python client of Pachyderm 1.x; remade when the list of packages changes.
 PACKAGES=(python-pachyderm==6.3.3 protobuf==3.20.3 grpcio jsonschema)
 VENV="$CACHE/python"

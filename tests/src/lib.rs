@@ -6,7 +6,6 @@ mod folder;
 mod hold;
 mod loaders;
 mod measure;
-mod minio;
 mod outcome;
 mod picture;
 
@@ -14,6 +13,5 @@ pub use bench::Bench;
 pub use binary::{Ended, Running, pachsnap};
 pub use folder::files_under;
 pub use measure::{Cost, measure};
-pub use minio::{MINIO_SECRET, MINIO_USER, Minio};
 pub use outcome::{assert_as_before, assert_nothing_false_is_claimed, assert_put_back, assert_refused, assert_said};
 pub use picture::Picture;

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use e2e::{Bench, MINIO_SECRET, MINIO_USER, Minio, assert_as_before, assert_said};
+use e2e::{Bench, assert_as_before, assert_said};
+use sandbox::programs::minio::{MINIO_SECRET, MINIO_USER, Minio};
 
 /// A place on MinIO as a section of the configuration has it.
 fn place(url: &str, minio: &Minio) -> String {
@@ -15,7 +16,7 @@ fn place(url: &str, minio: &Minio) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recovery_point_on_a_real_minio() {
-    let minio = tokio::task::spawn_blocking(|| Minio::start(&["vault", "clones"])).await.unwrap();
+    let minio = Minio::start(&["vault", "clones"]).await.unwrap();
     let bench = Bench::new().await;
     bench.set_environment(&[("MINIO_ID", MINIO_USER), ("MINIO_KEY", MINIO_SECRET)]);
     for (folder, url) in [("vault", "s3://vault/points"), ("clones", "s3://clones/of")] {

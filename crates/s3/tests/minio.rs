@@ -4,11 +4,8 @@
 mod create_only_race;
 
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
@@ -17,27 +14,14 @@ use provider::{
     Bucket, BucketFacts, Checksum, CopyRequest, ErrorKind, Exposure, GetRequest, Key, KeyRules, PutMode, PutRequest,
 };
 use s3::{QuirkOverrides, S3Bucket, S3Config, StoreKind};
-use tokio::process::{Child, Command};
+use sandbox::programs::ProgramError;
+use sandbox::programs::minio::{self, MINIO_SECRET, MINIO_USER};
 
-const USER: &str = "pachsnap-test";
-const PASSWORD: &str = "pachsnap-test-secret";
 const MIB: u64 = 1 << 20;
-
-/// The MinIO program: `$MINIO`, on the path, or where `go install` puts it.
-fn program() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("MINIO") {
-        return Some(named.into());
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join("go/bin"));
-    std::env::split_paths(&path).chain(home).map(|folder| folder.join("minio")).find(|file| file.is_file())
-}
 
 #[derive(Debug)]
 struct Minio {
-    _process: Child,
-    _folder: tempfile::TempDir,
-    endpoint: String,
+    server: minio::Minio,
     client: aws_sdk_s3::Client,
     made: AtomicUsize,
 }
@@ -45,48 +29,26 @@ struct Minio {
 impl Minio {
     /// A running MinIO, or `None` when the environment says to skip.
     async fn start() -> Option<Self> {
-        let Some(program) = program() else {
-            if std::env::var_os("PACHSNAP_SKIP_MINIO").is_some_and(|value| value == "1") {
+        let server = match minio::Minio::start(&[]).await {
+            Err(ProgramError::Missing { .. })
+                if std::env::var_os("PACHSNAP_SKIP_MINIO").is_some_and(|value| value == "1") =>
+            {
                 // Not by eprintln, which the test harness swallows.
                 std::io::stderr().write_all(b"SKIPPED: no minio found and PACHSNAP_SKIP_MINIO=1\n").unwrap();
                 return None;
             }
-            panic!(
-                "no `minio` in $MINIO, on the path or in ~/go/bin. Install it with `go install \
-                 github.com/minio/minio@latest`, or set PACHSNAP_SKIP_MINIO=1 to go without these tests"
-            );
+            started => started.unwrap(),
         };
-        let folder = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new(program)
-            .args(["server", "--quiet", "--address", &format!("127.0.0.1:{port}")])
-            .arg(folder.path())
-            .env("MINIO_ROOT_USER", USER)
-            .env("MINIO_ROOT_PASSWORD", PASSWORD)
-            .env("MINIO_BROWSER", "off")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let endpoint = format!("http://127.0.0.1:{port}");
         let client = aws_sdk_s3::Client::from_conf(
             aws_sdk_s3::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new("us-east-1"))
-                .credentials_provider(Credentials::new(USER, PASSWORD, None, None, "test"))
-                .endpoint_url(&endpoint)
+                .credentials_provider(Credentials::new(MINIO_USER, MINIO_SECRET, None, None, "test"))
+                .endpoint_url(server.endpoint())
                 .force_path_style(true)
                 .build(),
         );
-        for _ in 0..300 {
-            if client.list_buckets().send().await.is_ok() {
-                return Some(Self { _process: process, _folder: folder, endpoint, client, made: AtomicUsize::new(0) });
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("MinIO did not answer within 30 s");
+        Some(Self { server, client, made: AtomicUsize::new(0) })
     }
 
     async fn open(&self, bucket: &str, secret: &str) -> S3Bucket {
@@ -97,14 +59,14 @@ impl Minio {
             ..QuirkOverrides::default()
         };
         let config =
-            S3Config { quirks, ..S3Config::at(self.endpoint.as_str(), StoreKind::Minio, bucket, USER, secret) };
+            S3Config { quirks, ..S3Config::at(self.server.endpoint(), StoreKind::Minio, bucket, MINIO_USER, secret) };
         S3Bucket::open(&config).await.unwrap()
     }
 
     async fn bucket(&self) -> S3Bucket {
         let name = format!("bucket-{}", self.made.fetch_add(1, Ordering::Relaxed));
         self.client.create_bucket().bucket(&name).send().await.unwrap();
-        self.open(&name, PASSWORD).await
+        self.open(&name, MINIO_SECRET).await
     }
 }
 
@@ -121,7 +83,7 @@ impl BucketFixture for Minio {
     }
 
     async fn missing_bucket(&self) -> Option<Arc<dyn Bucket>> {
-        Some(Arc::new(self.open("missing-bucket", PASSWORD).await))
+        Some(Arc::new(self.open("missing-bucket", MINIO_SECRET).await))
     }
 }
 

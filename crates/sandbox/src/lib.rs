@@ -9,5 +9,7 @@ pub mod cluster;
 pub mod kubernetes;
 #[cfg(feature = "pachd")]
 pub mod pachd;
+#[cfg(feature = "minio")]
+pub mod programs;
 #[cfg(feature = "s3")]
 pub mod s3;

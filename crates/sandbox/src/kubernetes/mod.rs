@@ -9,7 +9,7 @@ mod controllers;
 mod deployment;
 mod discovery;
 mod faults;
-mod kubeconfig;
+pub(crate) mod kubeconfig;
 mod list;
 mod objects;
 mod patch;

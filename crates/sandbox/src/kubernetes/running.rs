@@ -136,7 +136,7 @@ impl KubernetesServer {
     /// The same kubeconfig with another current context.
     pub fn kubeconfig_of(&self, user: &str) -> String {
         let users = lock(&self.api.users).tokens();
-        kubeconfig::text(self.address, &users, user, self.default_namespace.as_deref())
+        kubeconfig::text(&format!("http://{}", self.address), None, &users, user, self.default_namespace.as_deref())
     }
 
     /// Writes [`Self::kubeconfig`] to a file.

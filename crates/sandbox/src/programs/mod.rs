@@ -1,0 +1,106 @@
+//! Real servers, started as processes: on loopback, in a temporary folder, gone when their value or the test process is.
+
+mod folder;
+#[cfg(feature = "programs")]
+pub mod kubernetes;
+pub mod minio;
+mod process;
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Why a server could not be started, or stopped serving.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// There is no such program, and what to install.
+    #[error("{program} is missing: {advice}")]
+    Missing {
+        /// The program's name.
+        program: String,
+        /// What to do about it.
+        advice: String,
+    },
+    /// The programs could not be built.
+    #[error("the programs could not be built:\n{output}")]
+    Build {
+        /// What the build said.
+        output: String,
+    },
+    /// A file, a folder or a process could not be made.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The process ended before it served.
+    #[error("{program} ended before it served; the end of its log:\n{log}")]
+    Ended {
+        /// The program's name.
+        program: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// The process runs and doesn't serve.
+    #[error("{program} does not serve after a minute; the end of its log:\n{log}")]
+    NotReady {
+        /// The program's name.
+        program: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// A server refused what its start needs.
+    #[cfg(feature = "programs")]
+    #[error("the API server refuses {what}: {source}")]
+    Api {
+        /// What was asked of it.
+        what: String,
+        /// The client's error.
+        source: Box<kube::Error>,
+    },
+}
+
+impl ProgramError {
+    /// Whether somebody else took a port between its choice and the start: another try chooses others.
+    #[must_use]
+    pub fn is_port_taken(&self) -> bool {
+        matches!(self, Self::Ended { log, .. } if log.contains("address already in use"))
+    }
+
+    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what: what.into(), source }
+    }
+}
+
+/// How often a start is tried while others take its ports.
+const TRIES: usize = 3;
+
+/// Ports that nobody listens on at this moment, all different.
+fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], ProgramError> {
+    let mut listeners = Vec::with_capacity(COUNT);
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(ProgramError::io("a free port can't be had"))?;
+        *port = listener.local_addr().map_err(ProgramError::io("a free port can't be had"))?.port();
+        listeners.push(listener);
+    }
+    Ok(ports)
+}
+
+/// Whether a plain HTTP server on this port answers a GET with 200.
+async fn answers_ok(port: u16, path: &str) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        io::Result::Ok(answer.starts_with(b"HTTP/1.1 200 "))
+    };
+    matches!(tokio::time::timeout(std::time::Duration::from_secs(5), asked).await, Ok(Ok(true)))
+}
