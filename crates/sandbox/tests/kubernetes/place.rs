@@ -28,7 +28,7 @@ enum Server {
     Sandbox(KubernetesServer),
     /// Shared with other cases, or one of its own.
     Real(&'static ApiServer),
-    Forgetful(ApiServer),
+    Forgetful(Box<ApiServer>),
 }
 
 /// A server with a namespace that is this case's alone. A server of the sandbox is the case's alone too.
@@ -63,7 +63,7 @@ impl Place {
     /// On a real API server of its own that forgets its history.
     pub(crate) async fn forgetful() -> Self {
         let options = ApiServerOptions { compaction: Some(Duration::from_secs(1)), ..ApiServerOptions::default() };
-        Self::on(Server::Forgetful(ApiServer::start_with(options).await.unwrap())).await
+        Self::on(Server::Forgetful(Box::new(ApiServer::start_with(options).await.unwrap()))).await
     }
 
     async fn on(server: Server) -> Self {
@@ -218,7 +218,8 @@ pub(crate) fn node_port() -> i32 {
 
 /// Says which case the real server can't run. Not by println, which the test harness swallows.
 pub(crate) fn say_not_real(case: &str, why: &str) {
-    writeln!(std::io::stderr(), "not on the real server: {case}: {why}").unwrap();
+    let line = format!("not on the real server: {case}: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 pub(crate) fn object<K: DeserializeOwned>(value: Value) -> K {
