@@ -215,7 +215,7 @@ pub(crate) fn update(
     if new == *old {
         return Ok(old);
     }
-    let finished = !new["metadata"]["deletionTimestamp"].is_null() && no_finalizers(&new) && resource.kind != "Pod";
+    let finished = !new["metadata"]["deletionTimestamp"].is_null() && no_finalizers(&new) && !has_an_end(resource);
     if finished {
         state.remove(key);
         return Ok(Arc::new(new));
@@ -246,11 +246,16 @@ fn no_finalizers(object: &Value) -> bool {
     object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
 }
 
+/// Whether a deleted object stays until its controller has brought it to its end.
+fn has_an_end(resource: &ResourceType) -> bool {
+    matches!(resource.kind, "Pod" | "Namespace")
+}
+
 /// What a deletion did.
 pub(crate) enum Deleted {
     /// The object is gone; this was its last state.
     Gone(Arc<Value>),
-    /// The object waits for its finalizers, or a pod for its end.
+    /// The object waits for its finalizers, a pod for its end, a namespace for all that is in it.
     Pending(Arc<Value>),
 }
 
@@ -275,7 +280,7 @@ pub(crate) fn delete(
         return Ok(Deleted::Gone(object));
     }
     let grace = options["gracePeriodSeconds"].as_u64();
-    let waits = resource.kind == "Pod" && grace != Some(0);
+    let waits = has_an_end(resource) && (resource.kind != "Pod" || grace != Some(0));
     if waits || !no_finalizers(&object) {
         if !object["metadata"]["deletionTimestamp"].is_null() {
             return Ok(Deleted::Pending(object));
@@ -283,6 +288,10 @@ pub(crate) fn delete(
         let mut marked = Value::clone(&object);
         let own_grace = object["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
         marked["metadata"]["deletionTimestamp"] = json!(now());
+        if resource.kind == "Namespace" {
+            marked["status"]["phase"] = json!("Terminating");
+            return Ok(Deleted::Pending(state.put(key.clone(), marked)));
+        }
         marked["metadata"]["deletionGracePeriodSeconds"] = json!(grace.unwrap_or(own_grace));
         return Ok(Deleted::Pending(state.put(key.clone(), marked)));
     }
@@ -290,13 +299,6 @@ pub(crate) fn delete(
     let orphan = options["propagationPolicy"] == "Orphan" || options["orphanDependents"] == true;
     if orphan {
         release_dependents(state, &last);
-    }
-    if resource.kind == "Namespace" {
-        let inside: Vec<ObjectKey> =
-            state.all().map(|(inner, _)| inner).filter(|inner| inner.namespace == key.name).cloned().collect();
-        for inner in inside {
-            state.remove(&inner);
-        }
     }
     Ok(Deleted::Gone(last))
 }

@@ -145,7 +145,7 @@ fn merge_key(field: &str, entries: &[Value]) -> Option<&'static str> {
     }
 }
 
-/// A merge in which known lists are merged entry by entry; new entries come first, as real servers place them.
+/// A merge in which known lists are merged entry by entry.
 fn strategic_merge(target: &mut Value, patch: &Map<String, Value>) {
     if patch.get("$patch").and_then(Value::as_str) == Some("replace") {
         let mut replacement = patch.clone();
@@ -202,7 +202,7 @@ fn merge_list(field: &str, target: &mut Value, entries: &[Value]) {
         *items = entries.iter().filter(|entry| !replaces(entry)).cloned().collect();
         return;
     };
-    let mut added = Vec::new();
+    let before = items.clone();
     for entry in entries {
         let Value::Object(fields) = entry else { continue };
         let place = items.iter().position(|item| item.get(key).is_some() && item.get(key) == fields.get(key));
@@ -216,9 +216,27 @@ fn merge_list(field: &str, target: &mut Value, entries: &[Value]) {
             None => {
                 let mut item = Value::Null;
                 strategic_merge(&mut item, fields);
-                added.push(item);
+                items.push(item);
             }
         }
     }
-    items.splice(0..0, added);
+    *items = ordered(std::mem::take(items), key, &before, entries);
+}
+
+/// The order in which real servers leave a merged list: the entries that the patch names in its order, between them the
+/// others in theirs. One of the others goes first only if it stood before the named one that it meets, so a new entry
+/// moves before all of the others that are left.
+fn ordered(items: Vec<Value>, key: &str, before: &[Value], entries: &[Value]) -> Vec<Value> {
+    let place = |list: &[Value], item: &Value| list.iter().position(|it| it.get(key) == item.get(key));
+    let (mut named, others): (Vec<Value>, Vec<Value>) =
+        items.into_iter().partition(|item| place(entries, item).is_some());
+    named.sort_by_key(|item| place(entries, item));
+    let mut result = Vec::with_capacity(named.len() + others.len());
+    let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
+    while let (Some(entry), Some(other)) = (named.peek(), others.peek()) {
+        let stood_before = place(before, entry).is_some_and(|entry| place(before, other) < Some(entry));
+        result.extend(if stood_before { others.next() } else { named.next() });
+    }
+    result.extend(named.chain(others));
+    result
 }

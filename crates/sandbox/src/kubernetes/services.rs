@@ -11,6 +11,14 @@ use super::status::{Cause, StatusError};
 use super::store::State;
 
 const NODE_PORTS: RangeInclusive<u64> = 30000..=32767;
+/// Numbers that are given to who names none; the ones below are left to who does.
+const GIVEN_NODE_PORTS: RangeInclusive<u64> = 30086..=32767;
+
+const TAKEN: &str = "provided port is already allocated";
+
+fn field(index: usize) -> String {
+    format!("spec.ports[{index}].nodePort")
+}
 
 fn service_type(service: &Value) -> &str {
     service["spec"]["type"].as_str().unwrap_or("ClusterIP")
@@ -42,7 +50,8 @@ fn node_ports(service: &Value) -> HashSet<u64> {
 ///
 /// # Errors
 ///
-/// 422 for a number that is taken, out of range, or on a Service that has none; 500 for one number twice in the Service.
+/// 422 for a number that is taken, out of range, or on a Service that has none, and for one number twice in a new Service;
+/// 500 for one number twice in a changed one.
 pub(crate) fn admit(state: &mut State, old: Option<&Value>, new: &mut Value) -> Result<(), StatusError> {
     let resource = resource_types::named("services");
     let name = new["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -66,11 +75,16 @@ pub(crate) fn admit(state: &mut State, old: Option<&Value>, new: &mut Value) -> 
     for (index, port) in ports(new).iter().enumerate() {
         let Some(number) = node_port(port) else { continue };
         if !has_node_ports(new) {
-            let why = format!("may not be used when 'type' is '{kind}'");
-            causes.push(Cause::forbidden(format!("spec.ports[{index}].nodePort"), &why));
+            let why = format!("may not be used when `type` is '{kind}'");
+            causes.push(Cause::forbidden(field(index), &why));
         }
-        if ports(new)[..index].iter().any(|it| node_port(it) == Some(number) && protocol(it) == protocol(port)) {
+        let mut others = ports(new)[..index].iter().filter(|it| node_port(it) == Some(number));
+        if old.is_some() && others.any(|it| protocol(it) == protocol(port)) {
             return Err(StatusError::duplicate_node_port(protocol(port), number));
+        }
+        // A new Service allocates port by port. One port with two protocols is one allocation.
+        if old.is_none() && has_node_ports(new) && others.any(|it| it["port"] != port["port"]) {
+            return invalid(vec![Cause::invalid(field(index), number, TAKEN)]);
         }
     }
     if !causes.is_empty() {
@@ -86,13 +100,12 @@ pub(crate) fn admit(state: &mut State, old: Option<&Value>, new: &mut Value) -> 
             .collect();
         for (index, port) in ports(new).iter().enumerate() {
             let Some(number) = node_port(port) else { continue };
-            let field = format!("spec.ports[{index}].nodePort");
             if !NODE_PORTS.contains(&number) {
                 let why = "provided port is not in the valid range. The range of valid ports is 30000-32767";
-                return invalid(vec![Cause::invalid(field, number, why)]);
+                return invalid(vec![Cause::invalid(field(index), number, why)]);
             }
             if taken.contains(&number) {
-                return invalid(vec![Cause::invalid(field, number, "provided port is already allocated")]);
+                return invalid(vec![Cause::invalid(field(index), number, TAKEN)]);
             }
         }
         allocate_node_ports(new, taken);
@@ -176,7 +189,7 @@ fn allocate_node_ports(service: &mut Value, mut taken: HashSet<u64>) {
     if let Some(ports) = service["spec"]["ports"].as_array_mut() {
         for port in ports.iter_mut().filter(|port| node_port(port).is_none()) {
             let number = loop {
-                let number = random.random_range(NODE_PORTS);
+                let number = random.random_range(GIVEN_NODE_PORTS);
                 if taken.insert(number) {
                     break number;
                 }

@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod garbage;
+mod namespaces;
 mod pods;
 mod workloads;
 
@@ -64,6 +65,7 @@ pub(crate) async fn run(store: Arc<Store>, mut settings: watch::Receiver<Setting
 
 /// One step of all controllers. Returns when the next one is due, if nothing else happens before.
 fn reconcile(state: &mut State, clocks: &mut Clocks, timing: PodTiming) -> Option<Instant> {
+    namespaces::finish(state);
     garbage::collect(state);
     workloads::reconcile_deployments(state);
     workloads::reconcile_pod_sets(state);

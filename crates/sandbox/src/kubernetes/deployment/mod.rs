@@ -133,7 +133,8 @@ impl PachydermDeployment {
 
     /// All objects, in the order in which they are created: Services that name their node ports come before etcd's, which gets
     /// a free one and might otherwise get one of theirs.
-    pub(crate) fn objects(&self) -> Vec<Value> {
+    #[must_use]
+    pub fn objects(&self) -> Vec<Value> {
         let mut objects = access::objects(self);
         objects.push(storage_secret::object(self));
         objects.extend(pachd::objects(self));
