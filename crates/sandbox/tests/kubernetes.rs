@@ -426,7 +426,7 @@ async fn tokens_and_unknown_paths_are_refused_as_recorded() {
     assert!(groups.groups.iter().any(|group| group.name == "apps"));
     let resources = client.list_api_group_resources("apps/v1").await.unwrap();
     assert!(resources.resources.iter().any(|it| it.name == "deployments/scale" && it.kind == "Scale"));
-    let request = http::Request::get("/apis/snapshot.storage.k8s.io/v1/volumesnapshots").body(Vec::new()).unwrap();
+    let request = http::Request::get("/apis/metrics.k8s.io/v1beta1/pods").body(Vec::new()).unwrap();
     let refused = status(client.request_text(request).await);
     assert_eq!(refused.code, 404);
     assert!(refused.message.contains("404 page not found"), "{refused:?}");

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::resource_types::{self, ResourceType};
 use super::services;
+use super::snapshot_rules;
 use super::status::{Cause, StatusError};
 use super::store::{ObjectKey, State};
 
@@ -36,7 +37,8 @@ pub(crate) fn random_suffix() -> String {
     (0..5).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()
 }
 
-fn strip_nulls(value: &mut Value) {
+/// Takes every field that is null out of an object, at any depth.
+pub(crate) fn strip_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|_, field| !field.is_null());
@@ -156,6 +158,7 @@ fn initial_status(resource: &ResourceType) -> Value {
         "Pod" | "PersistentVolume" | "PersistentVolumeClaim" => json!({"phase": "Pending"}),
         "Service" => json!({"loadBalancer": {}}),
         "ReplicationController" | "ReplicaSet" => json!({"replicas": 0}),
+        _ if resource.is_custom() => Value::Null,
         _ => json!({}),
     }
 }
@@ -281,7 +284,8 @@ pub(crate) fn delete(
             return Ok(Deleted::Pending(object));
         }
         let mut marked = Value::clone(&object);
-        let own_grace = object["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
+        let pods_grace = if resource.kind == "Pod" { 30 } else { 0 };
+        let own_grace = object["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(pods_grace);
         marked["metadata"]["deletionTimestamp"] = json!(now());
         marked["metadata"]["deletionGracePeriodSeconds"] = json!(grace.unwrap_or(own_grace));
         return Ok(Deleted::Pending(state.put(key.clone(), marked)));
@@ -329,6 +333,7 @@ fn admit(
         "Service" => services::admit(state, old, new)?,
         "ConfigMap" | "Secret" => admit_data(resource, old, new)?,
         "Deployment" | "ReplicaSet" | "StatefulSet" | "ReplicationController" => admit_workload(resource, new)?,
+        _ if resource.is_custom() => snapshot_rules::check(resource, old, new)?,
         _ => {}
     }
     strip_nulls(new);
