@@ -5,7 +5,8 @@ use kube::api::{ListParams, Patch, PatchParams};
 use sandbox::kubernetes::{KubernetesOptions, KubernetesServer, Rule};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, NAMESPACE, client, kind};
+use super::bench::{Bench, NAMESPACE, kind};
+use super::cluster::client;
 
 fn refusal<T: std::fmt::Debug>(result: kube::Result<T>) -> (u16, String) {
     match result {
@@ -34,7 +35,7 @@ async fn a_snapshot_has_one_source_for_ever() {
     let label = Patch::Strategic(json!({"metadata": {"labels": {"a": "b"}}}));
     assert_eq!(refusal(bench.snapshots().patch("s", &PatchParams::default(), &label).await).0, 415);
     let status = Patch::Merge(json!({"spec": {"volumeSnapshotClassName": "none"}, "status": {"readyToUse": true}}));
-    bench.server.pause_controllers(true);
+    bench.cluster.server().pause_controllers(true);
     let patched = bench.snapshots().patch_status("s", &PatchParams::default(), &status).await.unwrap();
     assert_eq!((&patched.data["status"]["readyToUse"], patched.metadata.generation), (&json!(true), Some(1)));
     assert_eq!(patched.data["spec"]["volumeSnapshotClassName"], "keep");
@@ -44,14 +45,14 @@ async fn a_snapshot_has_one_source_for_ever() {
 async fn rights_and_the_request_log_cover_snapshots() {
     let bench = Bench::start().await;
     let rules = vec![Rule::new(&["snapshot.storage.k8s.io"], &["volumesnapshots"], &["get", "create"])];
-    bench.server.add_user("limited-token", "limited", rules);
-    let limited = client(&bench.server, "limited").await;
+    bench.cluster.server().add_user("limited-token", "limited", rules);
+    let limited = client(bench.cluster.server(), "limited").await;
     let snapshots = kube::Api::namespaced_with(limited.clone(), NAMESPACE, &kind("VolumeSnapshot"));
     let mut snapshot = kube::api::DynamicObject::new("s", &kind("VolumeSnapshot"));
     snapshot.data = json!({"spec": {"source": {"persistentVolumeClaimName": "data"}}});
-    bench.server.clear_requests();
+    bench.cluster.server().clear_requests();
     snapshots.create(&Default::default(), &snapshot).await.unwrap();
-    let changes = bench.server.changes();
+    let changes = bench.cluster.server().changes();
     assert_eq!((changes.len(), changes[0].resource.as_str(), changes[0].name.as_str()), (1, "volumesnapshots", "s"));
     let why = "volumesnapshots.snapshot.storage.k8s.io is forbidden: User \"limited\" cannot list resource \
                \"volumesnapshots\" in API group \"snapshot.storage.k8s.io\" in the namespace \"storage\"";

@@ -1,26 +1,19 @@
-//! A cluster with the CSI driver. The tests know no more of it than this, so that another one may take its place.
+//! Claims, snapshots and what becomes of them, in a cluster with the CSI driver.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolume, PersistentVolumeClaim};
 use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind, NamespaceResourceScope};
-use kube::{Api, Client, Config, ResourceExt as _};
-use sandbox::kubernetes::{CSI_DRIVER, CsiDriver, KubernetesOptions, KubernetesServer};
+use kube::{Api, Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::cluster::{CSI_DRIVER, Cluster};
+
 pub(crate) const NAMESPACE: &str = "storage";
 pub(crate) const GIB: &str = "1Gi";
-
-/// A client of the server that acts as `user`.
-pub(crate) async fn client(server: &KubernetesServer, user: &str) -> Client {
-    let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig_of(user)).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    Client::try_from(config).unwrap()
-}
 
 /// A kind of the snapshot group.
 pub(crate) fn kind(kind: &str) -> ApiResource {
@@ -45,16 +38,15 @@ pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
 }
 
 pub(crate) struct Bench {
-    pub(crate) server: KubernetesServer,
+    pub(crate) cluster: Cluster,
     pub(crate) client: Client,
 }
 
 impl Bench {
     /// A cluster with the StorageClass `dir` and the VolumeSnapshotClasses `keep` and `drop`; none is the default.
     pub(crate) async fn start() -> Self {
-        let server = KubernetesServer::start(KubernetesOptions::default()).await.unwrap();
-        let client = client(&server, "admin").await;
-        let bench = Bench { server, client };
+        let (cluster, client) = Cluster::start().await;
+        let bench = Bench { cluster, client };
         bench.namespace(NAMESPACE).await;
         let class = object(json!({"metadata": {"name": "dir"}, "provisioner": CSI_DRIVER, "reclaimPolicy": "Delete"}));
         let classes: Api<k8s_openapi::api::storage::v1::StorageClass> = Api::all(bench.client.clone());
@@ -62,10 +54,6 @@ impl Bench {
         bench.snapshot_class("keep", CSI_DRIVER, json!({"deletionPolicy": "Retain"})).await;
         bench.snapshot_class("drop", CSI_DRIVER, json!({"deletionPolicy": "Delete"})).await;
         bench
-    }
-
-    pub(crate) fn driver(&self) -> &CsiDriver {
-        self.server.csi()
     }
 
     pub(crate) async fn namespace(&self, name: &str) {
@@ -135,7 +123,7 @@ impl Bench {
         });
         let volume = self.volumes().get(&volume.await).await.unwrap();
         let handle = volume.spec.unwrap().csi.unwrap().volume_handle;
-        self.driver().volume_folder(&handle).unwrap()
+        self.cluster.volume_folder(&handle)
     }
 
     /// A bound claim of 1 GiB.
@@ -206,7 +194,7 @@ impl Bench {
     pub(crate) async fn snapshot_folder(&self, snapshot: &str) -> PathBuf {
         self.ready(snapshot).await;
         let content = self.content_of(snapshot).await;
-        self.driver().snapshot_folder(content.data["status"]["snapshotHandle"].as_str().unwrap()).unwrap()
+        self.cluster.snapshot_folder(content.data["status"]["snapshotHandle"].as_str().unwrap())
     }
 
     pub(crate) async fn delete_snapshot(&self, name: &str) {

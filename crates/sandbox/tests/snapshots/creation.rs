@@ -4,11 +4,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::ResourceExt as _;
 use kube::api::{DynamicObject, ListParams, PostParams, WatchEvent, WatchParams};
-use sandbox::kubernetes::{CSI_DRIVER, CsiCall};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::bench::{Bench, GIB, NAMESPACE, finalizers, object, until};
+use super::cluster::{CSI_DRIVER, CsiCall};
 
 /// The finalizers and the status of an object at each of its versions after this one, until the condition holds.
 async fn history(
@@ -120,13 +120,13 @@ async fn a_claim_that_is_not_bound_yet_is_waited_for() {
     let default = json!({"snapshot.storage.kubernetes.io/is-default-class": "true"});
     let class = json!({"deletionPolicy": "Delete", "metadata": {"annotations": default}});
     bench.snapshot_class("usual", CSI_DRIVER, class).await;
-    bench.driver().delay(CsiCall::CreateVolume, Duration::from_secs(3600));
+    bench.cluster.delay(CsiCall::CreateVolume, Duration::from_secs(3600));
     bench.ask("data", GIB, None).await;
     bench.snapshot("s", "data", None).await;
     let (message, kind) = bench.event(NAMESPACE, "s", "SetDefaultSnapshotClassFailed").await;
     let why = "the PVC data is not yet bound to a PV, will not attempt to take a snapshot";
     assert_eq!((message.contains(why), kind.as_str()), (true, "Warning"), "{message}");
-    bench.driver().clear_faults();
+    bench.cluster.clear_faults();
     bench.ready("s").await;
     let snapshot = bench.snapshots().get("s").await.unwrap();
     assert_eq!(snapshot.data["spec"]["volumeSnapshotClassName"], "usual");
@@ -153,10 +153,10 @@ async fn a_driver_that_nobody_serves_does_nothing_and_tells_nothing() {
     bench.snapshot_class("foreign", "other.csi.example.com", json!({"deletionPolicy": "Delete"})).await;
     bench.snapshot("foreign", "data", Some("foreign")).await;
     bench.content_of("foreign").await;
-    bench.driver().set_served(false);
+    bench.cluster.set_served(false).await;
     bench.snapshot("unserved", "data", Some("keep")).await;
     bench.content_of("unserved").await;
-    bench.driver().set_served(true);
+    bench.cluster.set_served(true).await;
     bench.ready("unserved").await;
     let status = bench.status("foreign", |_| true).await;
     assert_eq!((&status["readyToUse"], &status["error"]), (&json!(false), &Value::Null));
@@ -191,12 +191,12 @@ async fn a_volume_without_a_csi_driver_cannot_be_snapshotted() {
 async fn the_claim_is_held_while_it_is_cut() {
     let bench = Bench::start().await;
     bench.claim("data").await;
-    bench.driver().delay(CsiCall::CreateSnapshot, Duration::from_secs(3600));
+    bench.cluster.delay(CsiCall::CreateSnapshot, Duration::from_secs(3600));
     bench.snapshot("s", "data", Some("keep")).await;
     bench.content_of("s").await;
     let held = finalizers(&bench.claims().get("data").await.unwrap());
     assert_eq!(held, ["pvc-as-source-protection"]);
-    bench.driver().clear_faults();
+    bench.cluster.clear_faults();
     bench.ready("s").await;
     until(async || finalizers(&bench.claims().get("data").await.unwrap()).is_empty().then_some(())).await;
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use kube::ResourceExt as _;
 use kube::api::DeleteParams;
-use sandbox::kubernetes::{CsiCall, GrpcCode};
 use serde_json::json;
 
 use super::bench::{Bench, finalizers, until};
+use super::cluster::{CsiCall, GrpcCode};
 
 #[tokio::test]
 async fn with_the_policy_delete_content_and_data_go() {
@@ -76,14 +76,14 @@ async fn a_deletion_that_fails_is_told_on_the_content_only() {
     bench.snapshot("s", "data", Some("drop")).await;
     let folder = bench.snapshot_folder("s").await;
     let (content, before) = (bench.content_of("s").await, bench.ready("s").await);
-    bench.driver().fail(CsiCall::DeleteSnapshot, GrpcCode::Internal, "it is stuck");
+    bench.cluster.fail(CsiCall::DeleteSnapshot, GrpcCode::Internal, "it is stuck");
     bench.delete_snapshot("s").await;
     let (message, kind) = bench.event("default", &content.name_any(), "SnapshotDeleteError").await;
     assert_eq!((message.as_str(), kind.as_str()), ("Failed to delete snapshot", "Warning"));
     let waiting = bench.snapshots().get("s").await.unwrap();
     assert!(waiting.metadata.deletion_timestamp.is_some() && waiting.data["status"] == before);
     assert!(folder.exists());
-    bench.driver().clear_faults();
+    bench.cluster.clear_faults();
     bench.gone("s").await;
     assert!(!folder.exists());
 }
@@ -92,7 +92,7 @@ async fn a_deletion_that_fails_is_told_on_the_content_only() {
 async fn a_snapshot_that_is_deleted_while_it_is_cut_goes_when_the_driver_is_done() {
     let bench = Bench::start().await;
     bench.claim("data").await;
-    bench.driver().delay(CsiCall::CreateSnapshot, Duration::from_secs(3600));
+    bench.cluster.delay(CsiCall::CreateSnapshot, Duration::from_secs(3600));
     bench.snapshot("s", "data", Some("drop")).await;
     until(async || {
         let snapshot = bench.snapshots().get("s").await.unwrap();
@@ -105,7 +105,7 @@ async fn a_snapshot_that_is_deleted_while_it_is_cut_goes_when_the_driver_is_done
     bench.delete_snapshot("s").await;
     until(async || bench.contents().get(&content).await.unwrap().metadata.deletion_timestamp).await;
     assert!(bench.snapshots().get("s").await.is_ok());
-    bench.driver().clear_faults();
+    bench.cluster.clear_faults();
     bench.gone("s").await;
     assert!(bench.contents().get_opt(&content).await.unwrap().is_none());
     until(async || finalizers(&bench.claims().get("data").await.unwrap()).is_empty().then_some(())).await;
