@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use rand::Rng;
 use serde_json::{Map, Value, json};
 
+use super::controllers::finalizers::{self, CLAIM_IN_USE, VOLUME_IN_USE};
 use super::resource_types::{self, ResourceType};
 use super::services;
 use super::snapshot_rules;
@@ -288,6 +289,9 @@ pub(crate) fn delete(
         let own_grace = object["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(pods_grace);
         marked["metadata"]["deletionTimestamp"] = json!(now());
         marked["metadata"]["deletionGracePeriodSeconds"] = json!(grace.unwrap_or(own_grace));
+        if let Some(generation) = marked["metadata"]["generation"].as_u64() {
+            marked["metadata"]["generation"] = json!(generation + 1);
+        }
         return Ok(Deleted::Pending(state.put(key.clone(), marked)));
     }
     let last = state.remove(key).unwrap_or(object);
@@ -333,11 +337,27 @@ fn admit(
         "Service" => services::admit(state, old, new)?,
         "ConfigMap" | "Secret" => admit_data(resource, old, new)?,
         "Deployment" | "ReplicaSet" | "StatefulSet" | "ReplicationController" => admit_workload(resource, new)?,
+        "PersistentVolumeClaim" if old.is_none() => set_claim_defaults(new),
+        "PersistentVolume" if old.is_none() => drop(finalizers::add(new, VOLUME_IN_USE)),
         _ if resource.is_custom() => snapshot_rules::check(resource, old, new)?,
         _ => {}
     }
     strip_nulls(new);
     Ok(())
+}
+
+fn set_claim_defaults(claim: &mut Value) {
+    finalizers::add(claim, CLAIM_IN_USE);
+    let spec = &mut claim["spec"];
+    if spec["volumeMode"].is_null() {
+        spec["volumeMode"] = json!("Filesystem");
+    }
+    // Old clients write the first field, new ones the second.
+    for (from, to) in [("dataSource", "dataSourceRef"), ("dataSourceRef", "dataSource")] {
+        if spec[to].is_null() {
+            spec[to] = spec[from].clone();
+        }
+    }
 }
 
 fn admit_data(resource: &ResourceType, old: Option<&Value>, new: &mut Value) -> Result<(), StatusError> {

@@ -132,6 +132,11 @@ impl Bench {
         self.folder(name).await
     }
 
+    /// Waits until no snapshot holds a claim any more.
+    pub(crate) async fn claim_released(&self, name: &str) {
+        until(async || (finalizers(&self.claims().get(name).await.unwrap()) == ["pvc-protection"]).then_some(())).await;
+    }
+
     /// Asks for a snapshot of a claim.
     pub(crate) async fn snapshot(&self, name: &str, claim: &str, class: Option<&str>) -> DynamicObject {
         let mut spec = json!({"source": {"persistentVolumeClaimName": claim}});

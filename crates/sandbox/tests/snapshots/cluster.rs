@@ -8,6 +8,9 @@ use kube::{Client, Config};
 pub(crate) use sandbox::kubernetes::{CSI_DRIVER, CsiCall, GrpcCode};
 use sandbox::kubernetes::{KubernetesOptions, KubernetesServer};
 
+/// The node of all pods.
+pub(crate) const NODE: &str = "sandbox-node";
+
 /// A client of the server that acts as `user`.
 pub(crate) async fn client(server: &KubernetesServer, user: &str) -> Client {
     let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig_of(user)).unwrap();

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
-use super::bench::{Bench, finalizers, until};
-use super::cluster::{CsiCall, GrpcCode};
+use super::bench::{Bench, finalizers, object, until};
+use super::cluster::{CsiCall, GrpcCode, NODE};
 
 #[tokio::test]
 async fn with_the_policy_delete_content_and_data_go() {
@@ -108,7 +109,7 @@ async fn a_snapshot_that_is_deleted_while_it_is_cut_goes_when_the_driver_is_done
     bench.cluster.clear_faults();
     bench.gone("s").await;
     assert!(bench.contents().get_opt(&content).await.unwrap().is_none());
-    until(async || finalizers(&bench.claims().get("data").await.unwrap()).is_empty().then_some(())).await;
+    bench.claim_released("data").await;
 }
 
 #[tokio::test]
@@ -118,4 +119,31 @@ async fn with_a_claim_its_volume_goes() {
     bench.claims().delete("data", &DeleteParams::default()).await.unwrap();
     until(async || bench.volumes().list(&Default::default()).await.unwrap().items.is_empty().then_some(())).await;
     assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_claim_that_a_pod_uses_goes_with_the_pod() {
+    let bench = Bench::start().await;
+    let folder = bench.claim("data").await;
+    let volume = json!({"name": "data", "persistentVolumeClaim": {"claimName": "data"}});
+    let pod = json!({
+        "metadata": {"name": "user"},
+        "spec": {"nodeName": NODE, "containers": [{"name": "c", "image": "i"}], "volumes": [volume]},
+    });
+    let pods = bench.api::<Pod>();
+    pods.create(&PostParams::default(), &object(pod)).await.unwrap();
+    let running = async || {
+        let pod = pods.get("user").await.unwrap();
+        pod.status.filter(|status| status.phase.as_deref() == Some("Running"))
+    };
+    until(running).await;
+    bench.claims().delete("data", &DeleteParams::default()).await.unwrap();
+    bench.claim("unused").await;
+    bench.claims().delete("unused", &DeleteParams::default()).await.unwrap();
+    until(async || bench.claims().get_opt("unused").await.unwrap().is_none().then_some(())).await;
+    assert!(bench.claims().get("data").await.unwrap().metadata.deletion_timestamp.is_some());
+    assert!(folder.exists());
+    pods.delete("user", &DeleteParams::default()).await.unwrap();
+    until(async || (!folder.exists()).then_some(())).await;
+    assert!(bench.claims().get_opt("data").await.unwrap().is_none());
 }

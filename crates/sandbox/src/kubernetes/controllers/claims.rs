@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::csi_calls::call;
 use super::events::{self, Kind};
 use super::pace::{Paces, Step, StorageTiming};
+use super::protection::has_pod;
 use super::quantity;
 use super::snapshot_sources as sources;
 use super::{is_terminating, snapshot, text, uid};
@@ -121,7 +122,7 @@ async fn provision(store: &Store, driver: &Arc<CsiDriver>, paces: &mut Paces, ke
 /// Everything that comes before the driver is called.
 fn prepare(state: &mut State, key: &ObjectKey, claim: &Value) -> Result<Request, Step> {
     let class = class(state, claim).filter(|class| class["provisioner"] == CSI_DRIVER).ok_or(Step::Rest)?;
-    if class["volumeBindingMode"] == "WaitForFirstConsumer" && !is_used(state, claim) {
+    if class["volumeBindingMode"] == "WaitForFirstConsumer" && !has_pod(state, claim) {
         return Err(Step::Rest);
     }
     if claim["metadata"]["annotations"][PROVISIONER].is_null() {
@@ -139,6 +140,9 @@ fn prepare(state: &mut State, key: &ObjectKey, claim: &Value) -> Result<Request,
              correctly registered."
         );
         events::tell(state, claim, Kind::Normal, "ExternalProvisioning", &message);
+        let name = format!("{}/{}", text(&claim["metadata"], "namespace"), text(&claim["metadata"], "name"));
+        let message = format!("External provisioner is provisioning volume for claim {name:?}");
+        events::tell(state, claim, Kind::Normal, "Provisioning", &message);
         return Err(Step::Moved);
     }
     let bytes = quantity::bytes(text(&claim["spec"]["resources"]["requests"], "storage")).unwrap_or_default();
@@ -169,15 +173,6 @@ fn class(state: &State, claim: &Value) -> Option<Arc<Value>> {
             state.list(classes, None).find(|(_, class)| is_default(class)).map(|(_, class)| class.clone())
         }
     }
-}
-
-/// Whether a pod asks for the claim.
-fn is_used(state: &State, claim: &Value) -> bool {
-    let metadata = &claim["metadata"];
-    state.list(resource_types::named("pods"), Some(text(metadata, "namespace"))).any(|(_, pod)| {
-        let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
-        volumes.into_iter().any(|volume| volume["persistentVolumeClaim"]["claimName"] == metadata["name"])
-    })
 }
 
 /// The handle of the snapshot that a claim is to be made from, after all checks.

@@ -1,4 +1,4 @@
-//! Finalizers that hold snapshots, their contents and their sources until they may go.
+//! Finalizers that hold claims, volumes, snapshots and their contents until they may go.
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,18 @@ pub(super) const CONTENT_BOUND: &str = "snapshot.storage.kubernetes.io/volumesna
 /// On a claim that a snapshot is being cut from.
 pub(super) const CLAIM_AS_SOURCE: &str = "snapshot.storage.kubernetes.io/pvc-as-source-protection";
 
+/// On every claim: a pod may be using it.
+pub(in crate::kubernetes) const CLAIM_IN_USE: &str = "kubernetes.io/pvc-protection";
+/// On every volume: a claim may be bound to it.
+pub(in crate::kubernetes) const VOLUME_IN_USE: &str = "kubernetes.io/pv-protection";
+
 /// Whether an object has a finalizer.
 pub(super) fn has(object: &Value, finalizer: &str) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|all| all.iter().any(|it| it == finalizer))
 }
 
 /// Adds a finalizer. Returns false when it is there already.
-pub(super) fn add(object: &mut Value, finalizer: &str) -> bool {
+pub(in crate::kubernetes) fn add(object: &mut Value, finalizer: &str) -> bool {
     if has(object, finalizer) {
         return false;
     }

@@ -6,10 +6,11 @@ mod contents;
 mod csi_calls;
 mod endpoints;
 mod events;
-mod finalizers;
+pub(super) mod finalizers;
 mod garbage;
 mod pace;
 mod pods;
+mod protection;
 mod quantity;
 mod snapshot_sources;
 mod snapshots;
@@ -104,6 +105,7 @@ fn reconcile(state: &mut State, clocks: &mut Clocks, settings: &Settings) -> Opt
     let pods = pods::advance(state, clocks, settings.timing);
     endpoints::reconcile(state);
     binding::reconcile(state);
+    protection::reconcile(state);
     let snapshots = snapshots::reconcile(state, &mut clocks.snapshots, timing);
     let contents = contents::reconcile(state, &mut clocks.contents, timing);
     pods.into_iter().chain(snapshots).chain(contents).min()
