@@ -23,7 +23,7 @@ pub(crate) struct Snapshot {
     pub(crate) handle: String,
     /// The size of the volume that it came from.
     pub(crate) bytes: u64,
-    /// Nanoseconds since 1970.
+    /// When it was cut, in nanoseconds since 1970.
     pub(crate) created: i64,
     pub(crate) ready: bool,
 }
@@ -188,7 +188,6 @@ impl CsiDriver {
             (*bytes, state.on_cut.clone())
         };
         let handle = format!("snap-{}", uuid::Uuid::new_v4().simple());
-        let created = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
         let folder = self.snapshot_path(&handle);
         // The lock is free here: the hook may ask other servers, and they may ask this one.
         let copied = folders::copy(&self.volume_path(volume), &folder)
@@ -198,6 +197,8 @@ impl CsiDriver {
             let _ = remove(&folder);
             return Err(CsiError::new(Code::Internal, error.to_string()));
         }
+        // The end of the copy: nothing in it is younger.
+        let created = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
         let mut state = self.lock();
         let snapshot = Snapshot { handle, bytes, created, ready: !state.switches.unready };
         state.snapshots.insert(name.to_owned(), snapshot.clone());
