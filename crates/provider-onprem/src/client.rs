@@ -33,8 +33,7 @@ impl<K: Object> Objects<K> {
 
     /// One object; `None` when it isn't there.
     pub(crate) async fn get(&self, name: &str) -> Result<Option<K>> {
-        let asked = self.answer("get", name, self.api.get_opt(name)).await;
-        asked
+        self.answer("get", name, self.api.get_opt(name)).await
     }
 
     /// Every object, of those that the selector fits.
@@ -88,7 +87,7 @@ fn error_of(verb: &'static str, resource: String, cause: kube::Error) -> Error {
     let (kind, retry) = match &cause {
         kube::Error::Api(status) => {
             let after = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
-            kind_of(status.code, &status.reason, &status.message, u64::try_from(after).unwrap_or_default())
+            kind_of(status.code, &status.reason, &status.message, u64::from(after))
         }
         kube::Error::Auth(_) => (ErrorKind::Unauthenticated, None),
         kube::Error::HyperError(_) | kube::Error::Service(_) => (ErrorKind::Unavailable, None),

@@ -120,22 +120,21 @@ impl VolumeSnapshots for CsiSnapshots {
 
     async fn status(&self, snapshot: &SnapshotId) -> Result<SnapshotStatus> {
         let found = self.existing("status", snapshot).await?;
-        let state = if found.metadata.deletion_timestamp.is_some() {
-            SnapshotState::Failed { reason: "it is being deleted".to_owned() }
-        } else if found.status.as_ref().and_then(|status| status.ready_to_use) == Some(true) {
-            match self.binding("status", &found).await {
-                Ok(Binding::Bound(_)) => SnapshotState::Ready,
-                Ok(Binding::Unbound) => SnapshotState::Pending { percent: None },
-                // Ready, and bound to nothing or to another's content: waiting does not mend it.
-                Err(error) if error.kind() == ErrorKind::Corrupt => SnapshotState::Failed { reason: reason(&error) },
-                Err(error) => return Err(error),
-            }
-        } else {
-            if let Some(message) = cut::error_of(&found) {
-                tracing::warn!(snapshot = %self.resource(snapshot), message, "the snapshot is not ready; its controller tries again");
-            }
-            SnapshotState::Pending { percent: None }
+        if found.metadata.deletion_timestamp.is_some() {
+            return Ok(failed("it is being deleted".to_owned()));
+        }
+        // Bound to another's content, which waiting does not mend, whether it says to be ready or not.
+        let bound = match self.binding("status", &found).await {
+            Ok(binding) => matches!(binding, Binding::Bound(_)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(failed(reason(&error))),
+            Err(error) => return Err(error),
         };
+        let ready = found.status.as_ref().and_then(|status| status.ready_to_use) == Some(true);
+        if let Some(message) = cut::error_of(&found).filter(|_| !ready) {
+            let snapshot = self.resource(snapshot);
+            tracing::warn!(snapshot, message, "the snapshot is not ready; its controller tries again");
+        }
+        let state = if bound && ready { SnapshotState::Ready } else { SnapshotState::Pending { percent: None } };
         Ok(SnapshotStatus { state, stored_bytes: None })
     }
 
@@ -202,7 +201,11 @@ impl CsiSnapshots {
     }
 }
 
-/// An error and its cause in words.
+fn failed(reason: String) -> SnapshotStatus {
+    SnapshotStatus { state: SnapshotState::Failed { reason }, stored_bytes: None }
+}
+
+/// An error's cause in words.
 fn reason(error: &Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -1,4 +1,4 @@
-//! What goes wrong with snapshots, on the real controllers.
+//! What goes wrong with snapshots, on the real controllers and on the sandbox's.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -10,14 +10,11 @@ use provider::{
     CreateVolumeRequest, CutRequest, Error, ErrorKind, Owner, RestoredVolume, SnapshotState, VolumeId, VolumeSnapshots,
 };
 use provider_onprem::{CsiOptions, DeletionPolicy};
+use sandbox::kubernetes::{CsiCall, GrpcCode};
 use sandbox::programs::kubernetes::{DELETE_CLASS, DRIVER, RETAIN_CLASS};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
 
 use crate::place::{Place, object, options, until};
-
-/// Held by a test that switches the driver: the switches act on everybody's snapshots.
-static DRIVER_SWITCHES: Mutex<()> = Mutex::const_new(());
 
 fn owner() -> Owner {
     Owner { cluster: "Company's production, written as no label may be".to_owned(), run: "run-1".to_owned() }
@@ -41,13 +38,6 @@ fn contents(client: &Client) -> Api<DynamicObject> {
     Api::all_with(client.clone(), &kind("VolumeSnapshotContent"))
 }
 
-async fn place_with_claim(namespace: &str) -> (Place, MutexGuard<'static, ()>) {
-    let switches = DRIVER_SWITCHES.lock().await;
-    let place = Place::real(namespace).await;
-    place.claim("etcd").await;
-    (place, switches)
-}
-
 fn cause(error: &Error) -> String {
     error.source().map(ToString::to_string).unwrap_or_default()
 }
@@ -64,51 +54,51 @@ async fn class(place: &Place, name: &str, driver: &str, annotations: Value) {
     classes.create(&PostParams::default(), &object(class)).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_error_that_passes_is_ridden_out_and_one_that_stays_is_told() {
-    let (place, _switches) = place_with_claim("passing").await;
+async fn an_error_that_passes_is_ridden_out_and_one_that_stays_is_told(place: Place) {
+    place.claim("etcd").await;
     let snapshots = place.snapshots(options());
-    place.driver().set_fault("CreateSnapshot", "UNAVAILABLE", "the array reboots").unwrap();
+    place.fail(CsiCall::CreateSnapshot, GrpcCode::Unavailable, "the array reboots");
     let error = snapshots.cut(&request("etcd", 2)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(
         cause(&error).contains("within 2 s; last reported") && cause(&error).contains("the array reboots"),
         "{error:?}"
     );
-    place.driver().set_fault("CreateSnapshot", "INVALID_ARGUMENT", "not even this is final").unwrap();
+    place.fail(CsiCall::CreateSnapshot, GrpcCode::InvalidArgument, "not even this is final");
     let (cut, ()) = tokio::join!(async { snapshots.cut(&request("etcd", 60)).await }, async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        place.driver().clear_fault("CreateSnapshot").unwrap();
+        place.work_again();
     });
     let cut = cut.unwrap();
     assert_eq!(snapshots.list(&owner()).await.unwrap(), [cut]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_cut_comes_before_the_snapshot_is_ready() {
-    let (place, _switches) = place_with_claim("unready").await;
+async fn the_cut_comes_before_the_snapshot_is_ready(place: Place) {
+    place.claim("etcd").await;
     let snapshots = place.snapshots(options());
-    place.driver().set_unready(true).unwrap();
+    place.set_ready(false);
     let cut = snapshots.cut(&request("etcd", 60)).await.unwrap();
     assert_eq!(snapshots.status(&cut.id).await.unwrap().state, SnapshotState::Pending { percent: None });
-    for (name, expected) in
-        [("driver", DRIVER), ("namespace", "unready"), ("class", DELETE_CLASS), ("deletion-policy", "Delete")]
-    {
+    for (name, expected) in [
+        ("driver", DRIVER),
+        ("namespace", place.namespace.as_str()),
+        ("class", DELETE_CLASS),
+        ("deletion-policy", "Delete"),
+    ] {
         assert_eq!(cut.details[name], expected, "{name}");
     }
     let handle = &cut.details["snapshot-handle"];
-    assert!(place.driver().snapshot_folder(handle).is_dir());
-    place.driver().set_unready(false).unwrap();
+    assert!(place.snapshot_folder(handle).is_dir());
+    place.set_ready(true);
     until(|| async { (snapshots.status(&cut.id).await.unwrap().state == SnapshotState::Ready).then_some(()) }).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_driver_that_nobody_serves_ends_by_the_limit() {
-    let (place, _switches) = place_with_claim("unserved").await;
-    place.driver().kill();
+async fn a_driver_that_nobody_serves_ends_by_the_limit(place: Place) {
+    place.claim("etcd").await;
+    place.set_served(false).await;
     let snapshots = place.snapshots(options());
     let error = snapshots.cut(&request("etcd", 2)).await.unwrap_err();
-    place.driver().restart().await.unwrap();
+    place.set_served(true).await;
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(cause(&error).contains("does a csi-snapshotter serve this driver?"), "{error:?}");
     // What was asked for is still asked for, and found again.
@@ -117,9 +107,8 @@ async fn a_driver_that_nobody_serves_ends_by_the_limit() {
     assert_eq!(snapshots.list(&owner()).await.unwrap(), []);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_data_is_retained_where_that_is_configured_and_still_deleted_by_us() {
-    let (place, _switches) = place_with_claim("retain").await;
+async fn the_data_is_retained_where_that_is_configured_and_still_deleted_by_us(place: Place) {
+    place.claim("etcd").await;
     let retaining = CsiOptions { deletion: DeletionPolicy::Retain, ..options() };
     let warned = place.snapshots(options()).inspect(&VolumeId("etcd".to_owned())).await.unwrap().cautions;
     assert!(warned.iter().any(|caution| caution.contains("deletionPolicy Delete")), "{warned:?}");
@@ -131,7 +120,7 @@ async fn the_data_is_retained_where_that_is_configured_and_still_deleted_by_us()
     let cut = snapshots.cut(&request("etcd", 60)).await.unwrap();
     assert_eq!(cut.details["deletion-policy"], "Retain");
     let content = cut.details["content"].clone();
-    let folder = place.driver().snapshot_folder(&cut.details["snapshot-handle"]);
+    let folder = place.snapshot_folder(&cut.details["snapshot-handle"]);
     let objects: Api<DynamicObject> =
         Api::namespaced_with(place.client.clone(), &place.namespace, &kind("VolumeSnapshot"));
     objects.delete(&cut.id.0, &Default::default()).await.unwrap();
@@ -139,29 +128,27 @@ async fn the_data_is_retained_where_that_is_configured_and_still_deleted_by_us()
     assert!(folder.is_dir() && contents(&place.client).get_opt(&content).await.unwrap().is_some());
 
     let again = snapshots.cut(&request("etcd", 60)).await.unwrap();
-    let folder = place.driver().snapshot_folder(&again.details["snapshot-handle"]);
+    let folder = place.snapshot_folder(&again.details["snapshot-handle"]);
     snapshots.delete(&again.id).await.unwrap();
     assert!(!folder.exists() && contents(&place.client).get_opt(&again.details["content"]).await.unwrap().is_none());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_that_the_driver_refuses_is_told() {
-    let (place, _switches) = place_with_claim("undeletable").await;
+async fn a_deletion_that_the_driver_refuses_is_told(place: Place) {
+    place.claim("etcd").await;
     let snapshots = place.snapshots(CsiOptions { delete_limit: Duration::from_secs(1), ..options() });
     let cut = snapshots.cut(&request("etcd", 60)).await.unwrap();
-    place.driver().set_fault("DeleteSnapshot", "FAILED_PRECONDITION", "in use").unwrap();
+    place.fail(CsiCall::DeleteSnapshot, GrpcCode::FailedPrecondition, "in use");
     let error = snapshots.delete(&cut.id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(cause(&error).contains("still being deleted after 1 s"), "{error:?}");
     let reused = snapshots.cut(&request("etcd", 1)).await.unwrap_err();
     assert_eq!(reused.kind(), ErrorKind::AlreadyExists, "{reused:?}");
-    place.driver().clear_fault("DeleteSnapshot").unwrap();
+    place.work_again();
     place.snapshots(options()).delete(&cut.id).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_class_is_chosen_and_a_wrong_one_is_refused() {
-    let (place, _switches) = place_with_claim("classes").await;
+async fn a_class_is_chosen_and_a_wrong_one_is_refused(place: Place) {
+    place.claim("etcd").await;
     let etcd = VolumeId("etcd".to_owned());
     let with = |class: Option<&str>| place.snapshots(CsiOptions { class: class.map(str::to_owned), ..options() });
     with(Some(RETAIN_CLASS)).inspect(&etcd).await.unwrap();
@@ -174,9 +161,8 @@ async fn a_class_is_chosen_and_a_wrong_one_is_refused() {
     assert!(cause(&other).contains("is for driver other.example.com"), "{other:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_volume_that_is_no_csi_volume_is_unsupported() {
-    let (place, _switches) = place_with_claim("in-tree").await;
+async fn a_volume_that_is_no_csi_volume_is_unsupported(place: Place) {
+    place.claim("etcd").await;
     let volume = json!({
         "metadata": {"name": "in-tree-volume"},
         "spec": {
@@ -201,9 +187,8 @@ async fn a_volume_that_is_no_csi_volume_is_unsupported() {
     assert!(cause(&error).contains("PersistentVolume in-tree-volume is no CSI volume"), "{error:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_that_points_to_anothers_content_is_never_used() {
-    let (place, _switches) = place_with_claim("stolen").await;
+async fn a_snapshot_that_points_to_anothers_content_is_never_used(place: Place) {
+    place.claim("etcd").await;
     let snapshots = place.snapshots(options());
     let cut = snapshots.cut(&request("etcd", 60)).await.unwrap();
     until(|| async { (snapshots.status(&cut.id).await.unwrap().state == SnapshotState::Ready).then_some(()) }).await;
@@ -215,7 +200,7 @@ async fn a_snapshot_that_points_to_anothers_content_is_never_used() {
     let stolen = json!({"status": {"boundVolumeSnapshotContentName": theirs.details["content"]}});
     objects.patch_status(&cut.id.0, &PatchParams::default(), &Patch::Merge(stolen)).await.unwrap();
     let SnapshotState::Failed { reason } = snapshots.status(&cut.id).await.unwrap().state else { panic!("it is used") };
-    assert!(reason.contains("belongs to stolen/pachsnap-run-1-theirs"), "{reason}");
+    assert!(reason.contains(&format!("belongs to {}/pachsnap-run-1-theirs", place.namespace)), "{reason}");
     let restore = CreateVolumeRequest {
         snapshot: cut.id.clone(),
         identity: "restored".to_owned(),
@@ -233,9 +218,8 @@ async fn a_snapshot_that_points_to_anothers_content_is_never_used() {
     assert_eq!((name.as_str(), size), ("restored", 1 << 30));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_made_by_us_is_neither_taken_nor_deleted() {
-    let (place, _switches) = place_with_claim("foreign").await;
+async fn what_was_not_made_by_us_is_neither_taken_nor_deleted(place: Place) {
+    place.claim("etcd").await;
     let snapshots = place.snapshots(options());
     let objects: Api<DynamicObject> =
         Api::namespaced_with(place.client.clone(), &place.namespace, &kind("VolumeSnapshot"));
@@ -250,4 +234,37 @@ async fn what_was_not_made_by_us_is_neither_taken_nor_deleted() {
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error:?}");
     let error = snapshots.delete(&provider::SnapshotId(request("etcd", 1).identity)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+}
+
+macro_rules! on_both {
+    ($($case:ident)*) => {
+        mod on_real_controllers {
+            use crate::place::Place;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                // The switches of the one driver act on everybody's snapshots.
+                let _alone = crate::place::DRIVER_SWITCHES.lock().await;
+                super::$case(Place::real(stringify!($case)).await).await;
+            })*
+        }
+        mod on_the_sandbox {
+            use crate::place::Place;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::$case(Place::sandbox(stringify!($case)).await).await;
+            })*
+        }
+    };
+}
+
+on_both! {
+    an_error_that_passes_is_ridden_out_and_one_that_stays_is_told
+    the_cut_comes_before_the_snapshot_is_ready
+    a_driver_that_nobody_serves_ends_by_the_limit
+    the_data_is_retained_where_that_is_configured_and_still_deleted_by_us
+    a_deletion_that_the_driver_refuses_is_told
+    a_class_is_chosen_and_a_wrong_one_is_refused
+    a_volume_that_is_no_csi_volume_is_unsupported
+    a_snapshot_that_points_to_anothers_content_is_never_used
+    what_was_not_made_by_us_is_neither_taken_nor_deleted
 }

@@ -1,4 +1,5 @@
-//! CSI snapshots keep the contract: on the real controllers of Kubernetes over a driver whose volumes are folders.
+//! CSI snapshots keep the contract: on the real controllers of Kubernetes over a driver whose volumes are folders, and on the
+//! sandbox's.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod bad_days;
@@ -11,9 +12,17 @@ use fixture::Fixture;
 use place::Place;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn csi_snapshots_keep_every_promise_on_real_controllers() {
-    let fixture = Fixture(Place::real("conformance").await);
-    let report = conformance::volumes(&fixture).await;
+async fn every_promise_is_kept_on_real_controllers() {
+    keep_every_promise(Place::real("conformance").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_promise_is_kept_on_the_sandbox() {
+    keep_every_promise(Place::sandbox("conformance").await).await;
+}
+
+async fn keep_every_promise(place: Place) {
+    let report = conformance::volumes(&Fixture(place)).await;
     println!("{report}");
     report.assert_complete(&[]);
 }

@@ -10,4 +10,4 @@ pub use switches::CsiCall;
 pub(crate) use switches::CsiError;
 
 /// The name of the sandbox's CSI driver, as a StorageClass names its provisioner.
-pub const CSI_DRIVER: &str = "dir.csi.pachsnap.dev";
+pub const CSI_DRIVER: &str = "csidir.pachsnap.io";
