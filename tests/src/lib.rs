@@ -8,6 +8,7 @@ mod loaders;
 mod measure;
 mod outcome;
 mod picture;
+mod real_bench;
 
 pub use bench::Bench;
 pub use binary::{Ended, Running, pachsnap};
@@ -15,3 +16,4 @@ pub use folder::files_under;
 pub use measure::{Cost, measure};
 pub use outcome::{assert_as_before, assert_nothing_false_is_claimed, assert_put_back, assert_refused, assert_said};
 pub use picture::Picture;
+pub use real_bench::RealBench;

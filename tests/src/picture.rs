@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pachyderm::proto::pps::EtcdPipelineInfo;
 use sandbox::cluster::NAMESPACE;
+use sandbox::pachd::state::{Record, State};
 
 use crate::Bench;
 
@@ -20,6 +22,26 @@ pub struct Picture {
     pub leftovers: Vec<String>,
 }
 
+impl Picture {
+    /// Whether every pipeline is in the state that its specification asks for.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pipelines.values().all(|(state, stopped, _)| *stopped == (*state == 4) && *state != 2)
+    }
+}
+
+/// State and `stopped` of each pipeline, and the provenance of its output branch.
+pub(crate) fn pipelines(state: &State) -> BTreeMap<String, (i32, bool, Vec<String>)> {
+    let of_record = |record: &Record<EtcdPipelineInfo>| {
+        let specification = record.value.spec_commit.as_ref().and_then(|commit| state.specification(commit));
+        let stopped = specification.as_ref().is_some_and(|one| one.stopped);
+        let output = specification.map(|one| one.output_branch).filter(|name| !name.is_empty());
+        let branch = state.branch(&record.name, output.as_deref().unwrap_or("master"));
+        let provenance = branch.iter().flat_map(|info| &info.direct_provenance).map(ToString::to_string).collect();
+        (record.name.clone(), (record.value.state, stopped, provenance))
+    };
+    state.pipelines().iter().map(of_record).collect()
+}
+
 impl Bench {
     /// The cluster as a person would compare it. Pipelines that are still settling are waited for.
     pub async fn picture(&self) -> Picture {
@@ -27,8 +49,7 @@ impl Bench {
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let now = self.picture_now();
-            if now == last && now.pipelines.values().all(|(state, stopped, _)| *stopped == (*state == 4) && *state != 2)
-            {
+            if now == last && now.is_settled() {
                 return now;
             }
             last = now;
@@ -37,20 +58,7 @@ impl Bench {
     }
 
     fn picture_now(&self) -> Picture {
-        let state = self.cluster.pachd.state();
-        let pipelines = state
-            .pipelines()
-            .into_iter()
-            .map(|record| {
-                let specification = record.value.spec_commit.as_ref().and_then(|commit| state.specification(commit));
-                let stopped = specification.as_ref().is_some_and(|one| one.stopped);
-                let output = specification.map(|one| one.output_branch).filter(|name| !name.is_empty());
-                let branch = state.branch(&record.name, output.as_deref().unwrap_or("master"));
-                let provenance =
-                    branch.iter().flat_map(|info| &info.direct_provenance).map(ToString::to_string).collect();
-                (record.name, (record.value.state, stopped, provenance))
-            })
-            .collect();
+        let pipelines = pipelines(self.cluster.pachd.state());
         let kubernetes = &self.cluster.kubernetes;
         let name = |object: &serde_json::Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let services = kubernetes

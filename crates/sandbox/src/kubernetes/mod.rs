@@ -41,4 +41,6 @@ pub use request_log::LoggedRequest;
 pub use running::{KubernetesOptions, KubernetesServer};
 pub use status::StatusError;
 pub use tonic::Code as GrpcCode;
+#[cfg(feature = "programs")]
+pub(crate) use workers::objects_of as worker_objects;
 pub use workers::{WorkerControl, Workers};

@@ -126,6 +126,13 @@ impl WorkerControl {
     }
 }
 
+/// The ReplicationController and the Service of a pipeline's workers, as the PPS master makes them.
+#[cfg(feature = "programs")]
+pub(crate) fn objects_of(pipeline: &str, version: u64, spec_commit: &str, replicas: usize) -> [Value; 2] {
+    let name = controller_name(pipeline, version);
+    [controller(pipeline, &name, version, spec_commit, replicas), service(pipeline, &name)]
+}
+
 fn labels(pipeline: &str, name: &str) -> Value {
     json!({"app": name, "component": "worker", "pipelineName": pipeline, "suite": "pachyderm"})
 }
@@ -148,7 +155,7 @@ fn controller(pipeline: &str, name: &str, version: u64, spec_commit: &str, repli
                 "spec": {
                     "initContainers": [{"name": "init", "image": "pachyderm/worker:1.13.4"}],
                     "containers": [
-                        {"name": "user", "env": [{"name": "PPS_PIPELINE_NAME", "value": pipeline}]},
+                        {"name": "user", "image": "user:1", "env": [{"name": "PPS_PIPELINE_NAME", "value": pipeline}]},
                         {"name": "storage", "image": "pachyderm/pachd:1.13.4", "command": ["/pachd", "--mode", "sidecar"]},
                     ],
                     "serviceAccountName": "pachyderm-worker",
