@@ -6,6 +6,16 @@ use super::resource_types::{RESOURCE_TYPES, ResourceType};
 
 const REVIEWS: &str = "authorization.k8s.io";
 
+/// Whether a path that has no document is below the path of a group that is served.
+pub(crate) fn is_in_a_group(path: &str, git_version: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts[..] {
+        ["api", "v1", _, ..] => true,
+        ["apis", group, _, _, ..] => document(&format!("/apis/{group}"), git_version).is_some(),
+        _ => false,
+    }
+}
+
 /// The document of a path, if it is one of discovery, health or version. Health answers are plain text.
 pub(crate) fn document(path: &str, git_version: &str) -> Option<Value> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();

@@ -15,6 +15,7 @@ mod objects;
 mod patch;
 mod port_forward;
 mod request;
+mod request_body;
 mod request_log;
 mod resource_types;
 mod running;
