@@ -143,6 +143,29 @@ async fn a_stream_that_ends_early_without_etcd_to_tell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_capture_in_which_nothing_moves_is_ended() {
+    let bench = Bench::new().await;
+    bench.write_config("stall = \"3s\"\n");
+    let before = bench.picture().await;
+    bench.cluster.pachd.faults().delay_operations(Duration::from_secs(3600));
+    let ended = bench.run(&["snapshot"]).await;
+    bench.cluster.pachd.faults().delay_operations(Duration::ZERO);
+    assert_put_back(&bench, &before, &ended, 20, &["nothing moved for 3 s", "raise stall"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_capture_that_moves_may_take_longer_than_stall() {
+    let bench = Bench::new().await;
+    bench.write_config("stall = \"3s\"\n");
+    // Cluster alpha has 198 operations.
+    bench.cluster.pachd.faults().delay_operations(Duration::from_millis(30));
+    let ended = bench.run(&["snapshot"]).await;
+    assert_said(&ended, 0, &[]);
+    let seconds = bench.manifest()["steps"]["capture"].as_f64().unwrap();
+    assert!(seconds > 3.0, "the capture took {seconds} s, so the test proves nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_lacks_one_named_object() {
     let bench = Bench::new().await;
     let before = bench.picture().await;

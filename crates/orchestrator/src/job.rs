@@ -22,6 +22,8 @@ pub struct Target {
     pub namespace: String,
     /// Name of pachd's Deployment.
     pub pachd_deployment: String,
+    /// How the ports of pods are reached.
+    pub pod_access: PodAccess,
     /// Address of pachd (`host:port`) when it isn't to be reached through its pod.
     pub pachd_address: Option<String>,
     /// Address of etcd's client port when it isn't to be reached through its pod.
@@ -32,6 +34,16 @@ pub struct Target {
     pub tls_ca: Option<Vec<u8>>,
     /// When the Kubernetes credentials end, where that is known and nothing renews them.
     pub access_ends: Option<Timestamp>,
+}
+
+/// How the ports of pods are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodAccess {
+    /// Through the API server, from anywhere.
+    #[default]
+    PortForward,
+    /// At the pod's own address, from inside of the cluster.
+    PodAddress,
 }
 
 /// Opens stores. The binary implements it over the providers that it was built with.
@@ -206,8 +218,8 @@ pub struct SnapshotSettings {
     pub drain: DrainPolicy,
     /// Longest wait for running work.
     pub drain_timeout: Duration,
-    /// Longest time without any progress while work drains, pipelines stop, and everything is put back. A capture is
-    /// limited by the time-outs of its streams and stores, and by `max_pause`.
+    /// Longest time without any progress, in every phase of the pause: work drains, pipelines stop, content is captured,
+    /// everything is put back.
     pub stall: Duration,
     /// Longest pause: when it passes, the capture is cancelled and the cluster resumed.
     pub max_pause: Duration,

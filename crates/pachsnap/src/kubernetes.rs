@@ -9,12 +9,21 @@ use secrecy::ExposeSecret;
 
 use crate::config::Config;
 
+/// Where this program runs, as seen from the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Anywhere: the API server is all that is sure to be reached.
+    Outside,
+    /// In a pod of the cluster.
+    Inside,
+}
+
 /// The connection's settings, from the configured kubeconfig, else from where kubectl looks, else from the pod that we
 /// run in.
 ///
 /// # Errors
 /// `Configuration` without a usable kubeconfig.
-pub(crate) async fn settings(config: &Config) -> Result<kube::Config, Error> {
+pub(crate) async fn settings(config: &Config) -> Result<(kube::Config, Place), Error> {
     let options = KubeConfigOptions {
         context: config.text("cluster.context").map(str::to_owned),
         ..KubeConfigOptions::default()
@@ -29,9 +38,16 @@ pub(crate) async fn settings(config: &Config) -> Result<kube::Config, Error> {
         None if options.context.is_some() => {
             kube::Config::from_kubeconfig(&options).await.map_err(|cause| unusable().because(cause))?
         }
-        None => kube::Config::infer().await.map_err(|cause| unusable().because(cause))?,
+        None => match kube::Config::from_kubeconfig(&options).await {
+            Ok(settings) => settings,
+            Err(cause) => match kube::Config::incluster() {
+                Ok(settings) => return Ok((settings, Place::Inside)),
+                // No pod: what is missing is a kubeconfig.
+                Err(_) => return Err(unusable().because(cause)),
+            },
+        },
     };
-    Ok(settings)
+    Ok((settings, Place::Outside))
 }
 
 /// A client with these settings.

@@ -1,6 +1,8 @@
 //! The stores that this binary can open, with the options and keys of the configuration.
 
 #[cfg(feature = "onprem")]
+mod csi;
+#[cfg(feature = "onprem")]
 mod directory;
 #[cfg(feature = "onprem")]
 mod s3_store;
@@ -16,7 +18,7 @@ use orchestrator::{Error, ErrorKind, Result};
 use crate::config::{Config, StoreSection};
 use s3_url::S3Url;
 #[cfg(not(feature = "onprem"))]
-use without_onprem::{directory, s3_store};
+use without_onprem::{csi, directory, s3_store};
 
 /// Opens stores as the configuration says.
 #[derive(Debug)]
@@ -85,11 +87,11 @@ impl Stores for ConfiguredStores {
 
     fn open_volume(
         &self,
-        _kubernetes: &kube::Client,
-        _namespace: &str,
-        _volume: &EtcdVolumeRecord,
+        kubernetes: &kube::Client,
+        namespace: &str,
+        volume: &EtcdVolumeRecord,
     ) -> Result<Option<OpenedVolume>> {
-        Ok(None)
+        Ok(if volume.is_csi() { csi::open(&self.config, kubernetes, namespace, volume) } else { None })
     }
 }
 

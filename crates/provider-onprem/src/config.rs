@@ -1,6 +1,7 @@
-//! How a directory is opened, and how it is written as a URL.
+//! How a directory is opened and written as a URL, and how volumes are snapshotted.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use provider::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,44 @@ pub enum Scratch {
     /// Listings leave out `hashtree/` (working copies of hash trees) and `block/<key>-<offset>-<size>` (pachd's read
     /// cache, which shares the root). Other calls still reach them. Seen with Pachyderm 1.13.4.
     LeaveOut,
+}
+
+/// How CSI volumes are snapshotted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsiOptions {
+    /// The VolumeSnapshotClass; without one the driver's only one or its default.
+    pub class: Option<String>,
+    /// Whether the data outlives the objects that stand for it.
+    pub deletion: DeletionPolicy,
+    /// Longest time between two looks at an object that is waited for.
+    pub poll: Duration,
+    /// Longest wait until a deleted snapshot is gone.
+    pub delete_limit: Duration,
+    /// Longest wait until a restored claim has its volume.
+    pub bind_limit: Duration,
+}
+
+impl Default for CsiOptions {
+    fn default() -> Self {
+        Self {
+            class: None,
+            deletion: DeletionPolicy::default(),
+            poll: Duration::from_secs(1),
+            delete_limit: Duration::from_secs(60),
+            bind_limit: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Whether a snapshot's data outlives its VolumeSnapshot, and so the namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeletionPolicy {
+    /// As the VolumeSnapshotClass says.
+    #[default]
+    OfClass,
+    /// It does: once cut, the content's policy is set to `Retain`. Deleting it by this provider still deletes the data.
+    Retain,
 }
 
 /// The path that a `file://` URL names.

@@ -1,6 +1,8 @@
 //! Point-in-time snapshots of persistent volumes.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -21,11 +23,18 @@ pub trait VolumeSnapshots: Send + Sync + fmt::Debug {
     /// What this service can do.
     fn capabilities(&self) -> VolumeCapabilities;
 
-    /// Fixes the point in time of a new snapshot.
+    /// Looks at a volume before anything is cut. Changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when the volume is missing; `Unsupported` when this service can't snapshot it; `Invalid` when the
+    /// provider's own configuration doesn't fit.
+    async fn inspect(&self, volume: &VolumeId) -> Result<VolumeFacts>;
+
+    /// Fixes the point in time of a new snapshot. Errors of the service that pass are ridden out.
     ///
     /// # Errors
     /// `NotFound` when the volume is missing; `Exhausted` at a quota; `AlreadyExists` when the identity is taken by
-    /// somebody else's snapshot.
+    /// somebody else's snapshot; `Timeout` when the point in time wasn't fixed within the request's limit.
     async fn cut(&self, request: &CutRequest) -> Result<VolumeSnapshot>;
 
     /// How far a snapshot is.
@@ -63,6 +72,16 @@ pub struct VolumeId(pub String);
 #[serde(transparent)]
 pub struct SnapshotId(pub String);
 
+/// What is known of a volume before a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeFacts {
+    /// Its size in bytes.
+    pub size: u64,
+    /// What a person should know of the snapshots that will be made of it, a sentence each: what they don't survive, what
+    /// deletes them.
+    pub cautions: Vec<String>,
+}
+
 /// What to snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutRequest {
@@ -74,6 +93,8 @@ pub struct CutRequest {
     pub owner: Owner,
     /// What a person reads in the provider's console.
     pub description: String,
+    /// Longest wait for the point in time.
+    pub limit: Duration,
 }
 
 /// A snapshot whose point in time is fixed.
@@ -91,6 +112,8 @@ pub struct VolumeSnapshot {
     pub owner: Owner,
     /// Its identity.
     pub identity: String,
+    /// What else the service calls it, for people and for a restore elsewhere: names and values in the service's words.
+    pub details: BTreeMap<String, String>,
 }
 
 /// How far a snapshot is.

@@ -1,14 +1,17 @@
 //! A whole recorded cluster: pachd with its etcd, its bucket on an S3 server, and the Kubernetes API around it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use pachyderm::layout::{self, KeyMap, Layout, Mapped};
 
-use crate::kubernetes::{Backend, KubernetesOptions, KubernetesServer, PachydermDeployment, WorkerControl};
+use crate::kubernetes::{
+    Backend, CSI_DRIVER, Etcd, EtcdVolume, KubernetesOptions, KubernetesServer, PachydermDeployment, WorkerControl,
+};
+use crate::pachd::etcd;
 use crate::pachd::folder::FolderObjects;
 use crate::pachd::objects::ObjectStore;
 use crate::pachd::pipelines::Workers;
@@ -20,6 +23,10 @@ use crate::s3::{BucketHandle, S3Options, S3Server};
 pub const NAMESPACE: &str = "pachyderm";
 /// Name of the data bucket.
 pub const BUCKET: &str = "pachyderm-data";
+/// The `volumeHandle` of etcd's volume, with [`ClusterOptions::csi_etcd_volume`].
+pub const ETCD_VOLUME: &str = "etcd-volume";
+/// etcd's database in the folder of its volume, with [`ClusterOptions::csi_etcd_volume`].
+pub const ETCD_DATABASE: &str = "member/snap/db";
 /// The account of a deployment on Azure.
 const ACCOUNT: &str = "pachydermdata";
 
@@ -88,6 +95,9 @@ pub struct ClusterOptions {
     pub storage: Storage,
     /// Present when auth is on.
     pub auth: Option<AuthOptions>,
+    /// Whether etcd's volume is one of the sandbox's CSI driver, so that VolumeSnapshots of it can be cut. What etcd holds
+    /// at the cut is then the file [`ETCD_DATABASE`] of the snapshot.
+    pub csi_etcd_volume: bool,
 }
 
 impl Default for ClusterOptions {
@@ -99,6 +109,7 @@ impl Default for ClusterOptions {
             storage_v2: false,
             storage: Storage::Minio,
             auth: None,
+            csi_etcd_volume: false,
         }
     }
 }
@@ -169,6 +180,13 @@ impl RecordedCluster {
         let backend = options.storage.backend(s3.addr().to_string(), options.access_key);
         let mut deployment = PachydermDeployment::new(NAMESPACE, backend);
         deployment.storage_v2 = options.storage_v2;
+        if options.csi_etcd_volume {
+            let volume = EtcdVolume::Csi { driver: CSI_DRIVER.to_owned(), handle: ETCD_VOLUME.to_owned() };
+            deployment.etcd = match deployment.etcd {
+                Etcd::StatefulSet(_) => Etcd::StatefulSet(volume),
+                Etcd::Deployment(_) => Etcd::Deployment(volume),
+            };
+        }
         kubernetes.deploy(&deployment).map_err(refused)?;
 
         let pachd = PachdServer::start(
@@ -182,11 +200,26 @@ impl RecordedCluster {
             },
         )
         .await?;
+        if options.csi_etcd_volume {
+            let etcd = Arc::clone(&pachd.state().store);
+            kubernetes.csi().on_cut(move |volume, folder| match volume {
+                ETCD_VOLUME => write_database(&etcd, &folder.join(ETCD_DATABASE)),
+                _ => Ok(()),
+            });
+        }
         kubernetes.set_forward("app=pachd", 650, pachd.external());
         kubernetes.set_forward("app=pachd", 653, pachd.peer());
         kubernetes.set_forward("app=etcd", 2379, pachd.etcd());
         Ok(Self { kubernetes, s3, pachd })
     }
+}
+
+/// Writes what etcd holds now, as etcd itself has it on its disk.
+fn write_database(etcd: &etcd::Store, file: &Path) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(file, etcd::snapshot::database(etcd, &etcd::Identity::default())?)
 }
 
 /// pachd's bucket is the one that the S3 server serves. pachd's own names are those of a LOCAL deployment, without a root.

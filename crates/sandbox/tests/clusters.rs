@@ -7,13 +7,18 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
+use kube::api::{DynamicObject, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::{ApiResource, GroupVersionKind};
 use pachyderm::client::{Address, Client, ClientOptions, History, Unreadable};
 use pachyderm::layout::{KeyKind, KeyMap, Mapped};
 use pachyderm::proto::admin::ExtractRequest;
 use pachyderm::proto::pps::{PipelineInfo, PipelineState};
-use sandbox::cluster::{BUCKET, ClusterOptions, NAMESPACE, RecordedCluster, Storage};
+use sandbox::cluster::{BUCKET, ClusterOptions, ETCD_DATABASE, NAMESPACE, RecordedCluster, Storage};
+use sandbox::pachd::etcd::mvcc::Change;
+use sandbox::pachd::etcd::snapshot;
 use sandbox::pachd::recorded;
+use serde_json::json;
 
 const ALL: [Storage; 5] =
     [Storage::Minio, Storage::Amazon, Storage::AmazonReversed, Storage::Google, Storage::Microsoft];
@@ -136,4 +141,38 @@ async fn its_pipelines_run_and_stop_to_the_recorded_state() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     unreachable!("the pipelines never came to PAUSED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_etcds_volume_holds_the_keys_at_the_cut() {
+    let options = ClusterOptions { running: false, csi_etcd_volume: true, ..ClusterOptions::default() };
+    let cluster = RecordedCluster::amazon(options).await.unwrap();
+    let kind = GroupVersionKind::gvk("snapshot.storage.k8s.io", "v1", "VolumeSnapshot");
+    let kind = ApiResource::from_gvk(&kind);
+    let snapshots = Api::<DynamicObject>::namespaced_with(kube(&cluster).await, NAMESPACE, &kind);
+    let mut wanted = DynamicObject::new("moment", &kind);
+    let source = json!({"persistentVolumeClaimName": "etcd-storage-etcd-0"});
+    wanted.data = json!({"spec": {"source": source, "volumeSnapshotClassName": "pachsnap-retain"}});
+    let etcd = &cluster.pachd.state().store;
+    etcd.put("before", "the cut");
+    let (revision, _, before) = etcd.dump();
+    snapshots.create(&PostParams::default(), &wanted).await.unwrap();
+    let bound = loop {
+        let status = snapshots.get("moment").await.unwrap().data["status"].take();
+        assert!(status["error"].is_null(), "{status}");
+        if status["readyToUse"] == true {
+            break status["boundVolumeSnapshotContentName"].as_str().unwrap().to_owned();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert_eq!(etcd.revision(), revision, "something else wrote");
+    etcd.put("after", "the cut");
+    let content = cluster.kubernetes.object("volumesnapshotcontents", "", &bound).unwrap();
+    let handle = content["status"]["snapshotHandle"].as_str().unwrap();
+    let folder = cluster.kubernetes.csi().snapshot_folder(handle).unwrap();
+    let found = snapshot::load(&std::fs::read(folder.join(ETCD_DATABASE)).unwrap()).unwrap();
+    let keys =
+        |changes: &[Change]| changes.iter().map(|it| (it.kv.key.clone(), it.kv.mod_revision)).collect::<Vec<_>>();
+    assert_eq!(keys(&found), keys(&before));
+    assert!(found.iter().any(|change| change.kv.key == "before"));
 }

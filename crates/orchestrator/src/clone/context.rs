@@ -60,7 +60,10 @@ impl Context {
         loop {
             let sent = self.send();
             match call().await {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    self.spec.progress.moved();
+                    return Ok(value);
+                }
                 Err(error) => self.wait_after(error, sent, &mut backoff).await?,
             }
         }

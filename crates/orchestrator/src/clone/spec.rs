@@ -80,6 +80,14 @@ pub trait CloneProgress: Send + Sync {
         let _ = bytes;
     }
 
+    /// A store answered, or a piece of an object passed through this machine: more often than objects are done.
+    fn moved(&self) {}
+
+    /// A store was asked to copy so many bytes by itself. It tells nothing until it is done.
+    fn store_copies(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
     /// A store asked for fewer requests; from now on at most this many objects are in flight.
     fn throttled(&self, concurrency: usize) {
         let _ = concurrency;

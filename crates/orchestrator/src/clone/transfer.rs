@@ -1,5 +1,8 @@
 //! Moves the bytes of one object, as listed, into the clone: by the store itself, or through this machine.
 
+use std::sync::Arc;
+
+use futures::StreamExt;
 use provider::{
     Checksum, ContentHeaders, Copied, CopyRequest, Error, ErrorKind, GetRequest, ObjectMeta, ObjectVersion, PutMode,
     PutRequest, Result,
@@ -47,6 +50,7 @@ async fn copy_in_store(context: &Context, object: &ObjectMeta) -> Result<Transfe
 async fn copy_steps(context: &Context, object: &ObjectMeta, unfinished: &mut UnfinishedCopy) -> Result<Transferred> {
     let destination = &context.spec.destination;
     let conditional = destination.capabilities().conditional_copy;
+    let largest_step = destination.capabilities().single_copy_bytes;
     let mut backoff = Backoff::new(context.spec.retry);
     loop {
         let request = CopyRequest {
@@ -58,6 +62,7 @@ async fn copy_steps(context: &Context, object: &ObjectMeta, unfinished: &mut Unf
             token: unfinished.token(),
         };
         let sent = context.send();
+        context.spec.progress.store_copies(object.size.min(largest_step));
         match destination.copy_from(&request).await {
             Ok(Copied::Done(copy)) if copy.size == object.size => {
                 unfinished.finished();
@@ -71,6 +76,7 @@ async fn copy_steps(context: &Context, object: &ObjectMeta, unfinished: &mut Unf
                 context.wait_after(error, sent, &mut backoff).await?;
             }
             Ok(Copied::More { token, .. }) => {
+                context.spec.progress.moved();
                 unfinished.left_at(token);
                 backoff.reset();
             }
@@ -111,6 +117,8 @@ async fn stream_once(context: &Context, object: &ObjectMeta) -> Result<Transferr
         _ => None,
     });
     let (body, watched) = digest::watch(read.body);
+    let progress = Arc::clone(&context.spec.progress);
+    let body = body.inspect(move |_| progress.moved()).boxed();
     let keeps_metadata = context.spec.destination.capabilities().metadata;
     context.send();
     let put = context

@@ -1,19 +1,54 @@
-//! Connections to pachd and etcd: through the pod, so that a fence on a Service never locks us out, or to an address.
+//! Connections to pachd and etcd: to the pod itself, so that a fence on a Service never locks us out, or to an address.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use pachyderm::client::{Address, Client, ClientOptions};
 use pachyderm::etcd::EtcdClient;
 use pachyderm::etcd::proto::StatusResponse;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::job::{PodAccess, Target};
 
-/// A port of whichever pod of a workload is ready, reached by port-forward.
+/// The pods of one namespace, and how their ports are reached.
+#[derive(Clone)]
+pub struct Pods {
+    kubernetes: kube::Client,
+    namespace: String,
+    access: PodAccess,
+}
+
+impl Pods {
+    /// The pods of a target's namespace.
+    #[must_use]
+    pub fn of(target: &Target) -> Self {
+        Self { kubernetes: target.kubernetes.clone(), namespace: target.namespace.clone(), access: target.pod_access }
+    }
+
+    /// A port of the ready pods that `selector` (as in `kubectl get -l`) chooses.
+    #[must_use]
+    pub fn with_labels(&self, selector: impl Into<String>, port: u16) -> PodPort {
+        self.port(Chosen::Labels(selector.into()), port)
+    }
+
+    /// A port of one pod.
+    #[must_use]
+    pub fn named(&self, name: &str, port: u16) -> PodPort {
+        self.port(Chosen::Name(name.to_owned()), port)
+    }
+
+    fn port(&self, chosen: Chosen, port: u16) -> PodPort {
+        let pods = Api::namespaced(self.kubernetes.clone(), &self.namespace);
+        PodPort { pods, chosen, port, access: self.access }
+    }
+}
+
+/// A port of whichever pod of a workload is ready.
 ///
 /// Each connection looks for a ready pod anew, so that a pod that was replaced is found again.
 #[derive(Clone)]
@@ -21,6 +56,7 @@ pub struct PodPort {
     pods: Api<Pod>,
     chosen: Chosen,
     port: u16,
+    access: PodAccess,
 }
 
 /// Which pods may be connected to.
@@ -32,36 +68,46 @@ enum Chosen {
     Name(String),
 }
 
+/// A connection to a pod.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection for S {}
+
 impl PodPort {
-    /// Port `port` of the ready pods that `selector` (as in `kubectl get -l`) chooses.
-    #[must_use]
-    pub fn new(kubernetes: kube::Client, namespace: &str, selector: impl Into<String>, port: u16) -> Self {
-        Self { pods: Api::namespaced(kubernetes, namespace), chosen: Chosen::Labels(selector.into()), port }
-    }
-
-    /// Port `port` of one pod.
-    #[must_use]
-    pub fn of_pod(kubernetes: kube::Client, namespace: &str, name: &str, port: u16) -> Self {
-        Self { pods: Api::namespaced(kubernetes, namespace), chosen: Chosen::Name(name.to_owned()), port }
-    }
-
-    async fn connect(self) -> Result<DuplexStream> {
-        let name = self.pod().await?;
-        let mut forwarder = self.pods.portforward(&name, &[self.port]).await?;
-        forwarder.take_stream(self.port).ok_or_else(|| {
-            Error::new(ErrorKind::Unreachable, format!("port {} of pod {name} could not be forwarded", self.port))
-        })
+    async fn connect(self) -> Result<Box<dyn Connection>> {
+        let pod = self.pod().await?;
+        let name = pod.name_any();
+        let refused =
+            || Error::new(ErrorKind::Unreachable, format!("port {} of pod {name} can't be connected to", self.port));
+        match self.access {
+            PodAccess::PortForward => {
+                let mut forwarder = self.pods.portforward(&name, &[self.port]).await?;
+                let stream = forwarder.take_stream(self.port).ok_or_else(refused)?;
+                Ok(Box::new(stream))
+            }
+            PodAccess::PodAddress => {
+                let address = pod.status.and_then(|status| status.pod_ip).ok_or_else(refused)?;
+                let stream = TcpStream::connect((address.as_str(), self.port)).await.map_err(|cause| {
+                    refused().because(cause).advise(
+                        "pods are dialled at their own addresses, which works inside of the cluster: see network policies, or \
+                         set cluster.pod-access to \"port-forward\"",
+                    )
+                })?;
+                stream.set_nodelay(true).map_err(|cause| refused().because(cause))?;
+                Ok(Box::new(stream))
+            }
+        }
     }
 }
 
 impl PodPort {
-    async fn pod(&self) -> Result<String> {
+    async fn pod(&self) -> Result<Pod> {
         let selector = match &self.chosen {
-            Chosen::Name(name) => return Ok(name.clone()),
+            Chosen::Name(name) => return Ok(self.pods.get(name).await?),
             Chosen::Labels(selector) => selector,
         };
         let pods = self.pods.list(&ListParams::default().labels(selector)).await?;
-        pods.items.iter().find(|pod| is_ready(pod)).and_then(|pod| pod.metadata.name.clone()).ok_or_else(|| {
+        pods.items.into_iter().find(is_ready).ok_or_else(|| {
             Error::new(ErrorKind::Unreachable, format!("no pod with {selector} is ready"))
                 .advise(format!("see `kubectl get pods -l {selector}`"))
         })
@@ -82,7 +128,7 @@ pub fn is_ready(pod: &Pod) -> bool {
 }
 
 impl tower::Service<http::Uri> for PodPort {
-    type Response = DuplexStream;
+    type Response = Box<dyn Connection>;
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response>> + Send>>;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::Api;
 use pachyderm::client::{Client, ClientOptions, TlsRoots, Token};
 use pachyderm::etcd::EtcdClient;
@@ -11,7 +12,7 @@ use pachyderm::etcd::EtcdClient;
 use super::connection::Route;
 use super::environment::{Environment, grpc_port};
 use super::{
-    Cluster, EntryService, Pipeline, PodPort, Work, etcd_error, etcd_volume, identity, pachd_error, parse_version,
+    Cluster, EntryService, Pipeline, Pods, Work, etcd_error, etcd_volume, identity, pachd_error, parse_version,
     services, work,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -21,6 +22,9 @@ use crate::manifest::{ClusterRecord, EtcdRecord};
 
 /// Name of etcd's Service and of its client port in every deployment of Pachyderm 1.x.
 const ETCD: &str = "etcd";
+
+/// Port of etcd's clients in every deployment of Pachyderm 1.x.
+const ETCD_PORT: u16 = 2379;
 
 /// Reads everything that a run has to know, and proves that pachd, etcd and the bucket belong together.
 ///
@@ -50,8 +54,8 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
     let info = pachd.inspect_cluster().await.map_err(|error| pachd_error("reading the cluster's id", error))?;
 
     let mut warnings = Vec::new();
-    let etcd_selector = etcd_selector(target).await?;
-    let (etcd, etcd_record) = match connect_etcd(target, &etcd_selector).await {
+    let etcd_pods = EtcdPods::read(target).await?;
+    let (etcd, etcd_record) = match connect_etcd(target, &etcd_pods).await {
         Ok((client, record)) => (Some(client), Some(record)),
         Err(error) => {
             warnings.push(format!(
@@ -64,7 +68,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
     if let Some(etcd) = &etcd {
         identity::same_cluster(etcd, &info.id).await?;
     }
-    let (etcd_volumes, unread) = etcd_volume::read(kubernetes, &target.namespace, &etcd_selector).await?;
+    let (etcd_volumes, unread) = etcd_volume::read(kubernetes, &target.namespace, &etcd_pods.selector).await?;
     warnings.extend(unread.into_iter().map(|what| format!("volume under etcd: {what}")));
 
     let location = environment.bucket((major, minor))?;
@@ -93,6 +97,8 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
     Ok(Cluster {
         record,
         kubernetes: kubernetes.clone(),
+        pods: Pods::of(target),
+        etcd_port: etcd_pods.port,
         pachd,
         etcd,
         etcd_prefix: environment.etcd_prefix().to_owned(),
@@ -174,12 +180,30 @@ async fn dash_labels(target: &Target) -> Result<Vec<BTreeMap<String, String>>> {
     Ok(deployments.get_opt("dash").await?.iter().map(template_labels).collect())
 }
 
-/// Labels of etcd's pods: from the selector of its Service, whose name Pachyderm's programs have built in.
-async fn etcd_selector(target: &Target) -> Result<String> {
-    let services: Api<Service> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
-    let service = services.get_opt(ETCD).await?;
-    let selector = service.and_then(|service| service.spec).and_then(|spec| spec.selector).unwrap_or_default();
-    Ok(if selector.is_empty() { format!("app={ETCD}") } else { label_selector(&selector) })
+/// etcd's pods and the port that clients use, from its Service, whose name Pachyderm's programs have built in.
+struct EtcdPods {
+    selector: String,
+    port: u16,
+}
+
+impl EtcdPods {
+    async fn read(target: &Target) -> Result<Self> {
+        let services: Api<Service> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
+        let spec = services.get_opt(ETCD).await?.and_then(|service| service.spec).unwrap_or_default();
+        let ports = spec.ports.unwrap_or_default();
+        let client = ports.iter().find(|port| port.name.as_deref() == Some("client-port")).or(ports.first());
+        // A named target port is the container's of that name, which every deployment of 1.x gives this number.
+        let port = client.and_then(|port| match &port.target_port {
+            Some(IntOrString::Int(number)) => u16::try_from(*number).ok(),
+            Some(IntOrString::String(_)) => None,
+            None => u16::try_from(port.port).ok(),
+        });
+        let selector = spec.selector.filter(|selector| !selector.is_empty());
+        Ok(Self {
+            selector: selector.map_or_else(|| format!("app={ETCD}"), |selector| label_selector(&selector)),
+            port: port.unwrap_or(ETCD_PORT),
+        })
+    }
 }
 
 /// Connects to the pachd of a target, without discovering anything else.
@@ -196,7 +220,7 @@ pub async fn connect_pachd(target: &Target) -> Result<Client> {
 /// `Configuration` for an address that is none.
 async fn connect(target: &Target, deployment: &Deployment) -> Result<Client> {
     let selector = label_selector(&template_labels(deployment));
-    let pod = PodPort::new(target.kubernetes.clone(), &target.namespace, selector, grpc_port(deployment));
+    let pod = Pods::of(target).with_labels(selector, grpc_port(deployment));
     let options = ClientOptions {
         token: target.token.clone().map(Token::new),
         tls_roots: target.tls_ca.clone().map_or(TlsRoots::Native, TlsRoots::Pem),
@@ -205,8 +229,8 @@ async fn connect(target: &Target, deployment: &Deployment) -> Result<Client> {
     Route::new(target.pachd_address.as_deref(), 30650, pod)?.pachd(&options).await
 }
 
-async fn connect_etcd(target: &Target, selector: &str) -> Result<(EtcdClient, EtcdRecord)> {
-    let pod = PodPort::new(target.kubernetes.clone(), &target.namespace, selector, 2379);
+async fn connect_etcd(target: &Target, etcd: &EtcdPods) -> Result<(EtcdClient, EtcdRecord)> {
+    let pod = Pods::of(target).with_labels(&etcd.selector, etcd.port);
     let client = Route::new(target.etcd_address.as_deref(), 2379, pod)?.etcd(&ClientOptions::default()).await?;
     let status = client.status().await.map_err(|error| etcd_error("reading the status", error))?;
     let members = client.members().await.map_err(|error| etcd_error("listing members", error))?;

@@ -20,7 +20,7 @@ use provider::Bucket;
 
 pub use bucket_location::{AccessKey, BucketLocation, BucketPlace};
 pub(crate) use connection::etcd_of_pod;
-pub use connection::{PodPort, is_ready};
+pub use connection::{Connection, PodPort, Pods, is_ready};
 pub use description::ClusterDescription;
 pub(crate) use discover::chain as discover_chain;
 pub use discover::{connect_pachd, discover};
@@ -36,6 +36,10 @@ pub struct Cluster {
     pub record: ClusterRecord,
     /// Kubernetes client.
     pub kubernetes: kube::Client,
+    /// Its pods.
+    pub pods: Pods,
+    /// Port of etcd's clients inside its pods.
+    pub etcd_port: u16,
     /// pachd.
     pub pachd: Client,
     /// etcd, if it answers.

@@ -46,6 +46,16 @@ const RESUME: &[Right] = &[
     right("coordination.k8s.io", "leases", &["create", "delete", "get", "update"]),
 ];
 
+/// What makes, looks at and deletes snapshots of volumes in the cluster's namespace.
+const VOLUME_SNAPSHOTS: &[Right] =
+    &[right("snapshot.storage.k8s.io", "volumesnapshots", &["create", "delete", "get", "list"])];
+
+/// The half of these snapshots that belongs to no namespace.
+const VOLUME_SNAPSHOTS_CLUSTER: &[Right] = &[
+    right("snapshot.storage.k8s.io", "volumesnapshotclasses", &["list"]),
+    right("snapshot.storage.k8s.io", "volumesnapshotcontents", &["get", "patch"]),
+];
+
 /// What shows that no worker is left.
 const PAUSE: &[Right] = &[right("", "replicationcontrollers", &["list"])];
 
@@ -94,6 +104,24 @@ impl Rights {
             rights.add(None, &[right("", "services", &["list"])]);
         }
         rights
+    }
+
+    /// What snapshots of CSI volumes need.
+    #[must_use]
+    pub fn of_volume_snapshots(namespace: &str) -> Self {
+        let mut rights = Self::default();
+        rights.add(None, VOLUME_SNAPSHOTS_CLUSTER);
+        rights.add(Some(namespace), VOLUME_SNAPSHOTS);
+        rights
+    }
+
+    /// These rights and others.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        for (place, rights) in others.places() {
+            self.add(place, rights);
+        }
+        self
     }
 
     fn add(&mut self, namespace: Option<&str>, rights: &[Right]) {

@@ -135,6 +135,14 @@ pub struct EtcdVolumeRecord {
     pub storage_class: Option<String>,
 }
 
+impl EtcdVolumeRecord {
+    /// Whether a CSI driver serves it.
+    #[must_use]
+    pub fn is_csi(&self) -> bool {
+        self.source.starts_with("csi:")
+    }
+}
+
 /// How consistency was reached and proven.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -282,6 +290,9 @@ pub struct VolumeArtifact {
     pub cut_at: Timestamp,
     /// Size of the volume in bytes.
     pub size: u64,
+    /// What else the provider calls the snapshot, in its own words: for a restore without this tool, or elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
 }
 
 /// etcd's own snapshot.

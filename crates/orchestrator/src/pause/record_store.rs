@@ -22,6 +22,9 @@ const PART_BYTES: usize = 600 * 1024;
 const PART_KEY: &str = "record.json.gz";
 const PARTS_KEY: &str = "parts";
 const SCRIPT_KEY: &str = "undo.sh";
+const PACKED_SCRIPT_KEY: &str = "undo.sh.gz";
+/// Largest script that stands in the record as plain text: that of some 5,000 pipelines.
+const PLAIN_SCRIPT_BYTES: usize = 300 * 1024;
 const RUN_LABEL: &str = "pachsnap.io/run";
 
 fn part_name(index: usize) -> String {
@@ -32,18 +35,21 @@ fn part_name(index: usize) -> String {
 pub(super) async fn write(maps: &Api<ConfigMap>, record: &UndoRecord) -> Result<String> {
     let json = serde_json::to_vec(record)
         .map_err(|cause| Error::new(ErrorKind::Failed, "writing the undo record").because(cause))?;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
-    let packed = packed.map_err(|cause| Error::new(ErrorKind::Failed, "packing the undo record").because(cause))?;
+    let packed = pack(&json)?;
     let parts: Vec<&[u8]> = packed.chunks(PART_BYTES).collect();
     let mut uid = String::new();
     for (index, part) in parts.iter().enumerate().rev() {
-        let data = (index == 0).then(|| {
-            BTreeMap::from([
-                (PARTS_KEY.to_owned(), parts.len().to_string()),
-                (SCRIPT_KEY.to_owned(), script::undo_script(record)),
-            ])
-        });
+        let mut binary = BTreeMap::from([(PART_KEY.to_owned(), ByteString(part.to_vec()))]);
+        let mut data = BTreeMap::new();
+        if index == 0 {
+            data.insert(PARTS_KEY.to_owned(), parts.len().to_string());
+            let script = script::undo_script(record);
+            if script.len() <= PLAIN_SCRIPT_BYTES {
+                data.insert(SCRIPT_KEY.to_owned(), script);
+            } else {
+                binary.insert(PACKED_SCRIPT_KEY.to_owned(), ByteString(pack(script.as_bytes())?));
+            }
+        }
         let map = ConfigMap {
             metadata: ObjectMeta {
                 name: Some(part_name(index)),
@@ -54,8 +60,8 @@ pub(super) async fn write(maps: &Api<ConfigMap>, record: &UndoRecord) -> Result<
                 ..ObjectMeta::default()
             },
             immutable: Some(true),
-            data,
-            binary_data: Some(BTreeMap::from([(PART_KEY.to_owned(), ByteString(part.to_vec()))])),
+            data: Some(data),
+            binary_data: Some(binary),
         };
         if index > 0 {
             // A part without its first one is what a dead run left while it was writing: nothing had been changed then.
@@ -74,6 +80,12 @@ pub(super) async fn write(maps: &Api<ConfigMap>, record: &UndoRecord) -> Result<
         }
     }
     Ok(uid)
+}
+
+fn pack(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    packed.map_err(|cause| Error::new(ErrorKind::Failed, "packing the undo record").because(cause))
 }
 
 fn run_of(map: &ConfigMap) -> Option<&String> {

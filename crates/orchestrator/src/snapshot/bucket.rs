@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pachyderm::layout::{KeyKind, Layout};
 
+use super::movement::Movement;
 use super::staging::Staging;
 use crate::clone::{self, CloneOrder, ClonePass, CloneProgress, CloneSpec, CopyPath, Inventory, Kind, PreCopyScope};
 use crate::cluster::Cluster;
@@ -34,6 +35,7 @@ impl BucketClone {
         run: &RunId,
         staging: &Staging,
         events: &Events,
+        movement: &Movement,
     ) -> Result<Self> {
         let url = place(settings, run);
         let destination = stores.open_url(&url)?;
@@ -50,7 +52,7 @@ impl BucketClone {
         let mut spec =
             CloneSpec::new(cluster.bucket.clone(), destination.bucket, path, order(&cluster.location.layout));
         spec.concurrency = settings.copy_parallelism.max(1);
-        spec.progress = Arc::new(Progress::new(events.clone()));
+        spec.progress = Arc::new(Progress::new(events.clone(), movement.clone()));
         Ok(Self {
             url,
             spec,
@@ -97,17 +99,19 @@ fn order(layout: &Layout) -> CloneOrder {
 /// Counts objects and tells of them now and then.
 struct Progress {
     events: Events,
+    movement: Movement,
     listed: AtomicU64,
     done: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl Progress {
-    fn new(events: Events) -> Self {
-        Self { events, listed: AtomicU64::new(0), done: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    fn new(events: Events, movement: Movement) -> Self {
+        Self { events, movement, listed: AtomicU64::new(0), done: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 
     fn add(&self, bytes: u64) {
+        self.movement.moved();
         let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(REPORT_EVERY) {
@@ -128,6 +132,14 @@ impl CloneProgress for Progress {
 
     fn skipped(&self, bytes: u64) {
         self.add(bytes);
+    }
+
+    fn moved(&self) {
+        self.movement.moved();
+    }
+
+    fn store_copies(&self, bytes: u64) {
+        self.movement.works_on(bytes);
     }
 
     fn throttled(&self, concurrency: usize) {

@@ -1,6 +1,7 @@
 //! Capture: the content of every artifact is fixed, in parallel, while nothing writes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use pachyderm::etcd::snapshot_file::SnapshotSummary;
@@ -9,6 +10,7 @@ use tokio::fs::File;
 use super::bucket::BucketClone;
 use super::extract::{ExtractOptions, Extracted, extract_to_file};
 use super::gate;
+use super::movement::Movement;
 use super::recount::recount;
 use super::staging::Staging;
 use super::witness::{self, Witnesses};
@@ -23,6 +25,10 @@ use crate::pause::{Hold, Paused, check_fence};
 pub(super) struct Destination<'a> {
     pub(super) clone: &'a BucketClone,
     pub(super) staging: &'a Staging,
+    /// What the clone and all else that is captured tell of their progress.
+    pub(super) movement: &'a Movement,
+    /// Longest time in which nothing moves.
+    pub(super) stall: Duration,
     /// Largest etcd snapshot that the stream will be compared with, in bytes.
     pub(super) largest_comparison: u64,
 }
@@ -68,17 +74,17 @@ pub(super) async fn capture(
     events: &Events,
 ) -> Result<Content> {
     let Paused { work, checkpoint, quiet, .. } = paused;
-    let Destination { clone, staging, largest_comparison } = destination;
+    let Destination { clone, staging, movement, stall, largest_comparison } = destination;
     let metadata_path = staging.file("metadata.pachd");
     let etcd_path = staging.file("etcd.snapshot.db");
     let artifacts = events.step(Step::Capture, async {
         let all = async {
             tokio::try_join!(
                 cut,
-                events.artifact(Artifact::Etcd, snapshot_etcd(cluster, etcd_path.clone(), events)),
+                events.artifact(Artifact::Etcd, snapshot_etcd(cluster, etcd_path.clone(), events, movement)),
                 events.artifact(
                     Artifact::Metadata,
-                    extract_to_file(&cluster.pachd, ExtractOptions::default(), &metadata_path, events)
+                    extract_to_file(&cluster.pachd, ExtractOptions::default(), &metadata_path, events, movement)
                 ),
                 events.artifact(Artifact::Bucket, clone.final_pass()),
             )
@@ -86,7 +92,7 @@ pub(super) async fn capture(
         let (volume, etcd, metadata, clone) = tokio::select! {
             biased;
             disturbed = quiet.disturbed() => return Err(disturbed),
-            all = all => all?,
+            all = movement.limit(stall, all) => all?,
         };
         let summary = format!("{} ops, {} objects", metadata.summary.ops.total(), clone.report.objects);
         Ok::<_, Error>(((volume, etcd, metadata, clone), summary))
@@ -97,7 +103,7 @@ pub(super) async fn capture(
     let witness = if witness::is_expected(cluster, etcd.as_ref().map(|etcd| etcd.size), largest_comparison) {
         None
     } else {
-        recount(&cluster.pachd, &metadata.summary.ops).await?;
+        movement.limit(stall, recount(&cluster.pachd, &metadata.summary.ops, movement)).await?;
         Some(StreamWitness::Recount)
     };
     let proof = quiet.finish(cluster).await?;
@@ -139,10 +145,16 @@ fn check_revision(proof: &QuietProof, etcd: Option<&EtcdContent>) -> Result<()> 
 }
 
 /// Streams etcd's snapshot to disk, checks its trailer, and reads its revision from the file itself.
-async fn snapshot_etcd(cluster: &Cluster, path: PathBuf, events: &Events) -> Result<Option<EtcdContent>> {
+async fn snapshot_etcd(
+    cluster: &Cluster,
+    path: PathBuf,
+    events: &Events,
+    movement: &Movement,
+) -> Result<Option<EtcdContent>> {
     let Some(etcd) = &cluster.etcd else { return Ok(None) };
     let total = cluster.record.etcd.as_ref().map(|etcd| etcd.db_size);
     let report = |bytes: u64| {
+        movement.moved();
         events.emit(EventKind::Progress { artifact: Artifact::Etcd, done: bytes, total, bytes: Some(bytes) });
     };
     let disk = |cause| Error::new(ErrorKind::Failed, "writing etcd's snapshot to disk").because(cause);
@@ -152,6 +164,7 @@ async fn snapshot_etcd(cluster: &Cluster, path: PathBuf, events: &Events) -> Res
     file.sync_all().await.map_err(disk)?;
     let size = file.metadata().await.map_err(disk)?.len();
     let reading = path.clone();
+    movement.works_on(size);
     let summary = tokio::task::spawn_blocking(move || SnapshotSummary::open(&reading))
         .await
         .map_err(|cause| Error::new(ErrorKind::Failed, "reading etcd's snapshot ended early").because(cause))?

@@ -11,6 +11,7 @@ use pachyderm::proto::admin::ExtractRequest;
 use pachyderm::stream::{Summary, Writer};
 use tokio::sync::mpsc;
 
+use super::movement::Movement;
 use crate::cluster::pachd_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Artifact, EventKind, Events};
@@ -45,9 +46,10 @@ pub(super) async fn extract_to_file(
     options: ExtractOptions,
     path: &Path,
     events: &Events,
+    movement: &Movement,
 ) -> Result<Extracted> {
     let file = File::options().create_new(true).read(true).write(true).open(path).map_err(disk)?;
-    let (extracted, file) = extract_to(pachd, options, BufWriter::new(file), events).await?;
+    let (extracted, file) = extract(pachd, options, BufWriter::new(file), events, movement).await?;
     let file = file.into_inner().map_err(|error| disk(error.into_error()))?;
     tokio::task::spawn_blocking(move || file.sync_all()).await.map_err(joined)?.map_err(disk)?;
     Ok(extracted)
@@ -62,6 +64,16 @@ pub async fn extract_to<W: Write + Send + 'static>(
     options: ExtractOptions,
     output: W,
     events: &Events,
+) -> Result<(Extracted, W)> {
+    extract(pachd, options, output, events, &Movement::new()).await
+}
+
+async fn extract<W: Write + Send + 'static>(
+    pachd: &Client,
+    options: ExtractOptions,
+    output: W,
+    events: &Events,
+    movement: &Movement,
 ) -> Result<(Extracted, W)> {
     let request = ExtractRequest { no_objects: !options.with_objects, ..ExtractRequest::default() };
     let ops = pachd.extract(request).await.map_err(|error| pachd_error("starting the extract", error))?;
@@ -85,6 +97,7 @@ pub async fn extract_to<W: Write + Send + 'static>(
     let mut failure = None;
     let mut batches = ops.ready_chunks(BATCH);
     while let Some(next) = batches.next().await {
+        movement.moved();
         let mut batch = Vec::with_capacity(next.len());
         for op in next {
             match op {

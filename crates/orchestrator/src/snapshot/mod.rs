@@ -15,6 +15,7 @@ mod credentials;
 mod extract;
 mod finish;
 mod gate;
+mod movement;
 mod places;
 mod plan;
 mod preflight;
@@ -62,7 +63,7 @@ pub async fn snapshot(
     events.emit(EventKind::RunStarted { run: run.to_string(), cluster: settings.cluster_name.clone() });
 
     let prepared = unless_cancelled(&cancel, prepare(target, settings, stores.as_ref(), &run, events)).await;
-    let Prepared { cluster, vault, clone, volumes, staging, record, warnings } =
+    let Prepared { cluster, vault, clone, volumes, staging, movement, record, warnings } =
         prepared.map_err(Failure::untouched)?;
     let hold = Hold::take(&cluster, record, events).await.map_err(Failure::untouched)?;
 
@@ -74,6 +75,8 @@ pub async fn snapshot(
         let destination = capture::Destination {
             clone: &clone,
             staging: &staging,
+            movement: &movement,
+            stall: settings.stall,
             largest_comparison: settings.finish.largest_comparison,
         };
         capture::capture(&cluster, paused, &hold, destination, cut, events).await
@@ -136,6 +139,7 @@ struct Prepared {
     clone: bucket::BucketClone,
     volumes: Vec<volume::EtcdVolume>,
     staging: staging::Staging,
+    movement: movement::Movement,
     record: UndoRecord,
     warnings: Vec<String>,
 }
@@ -167,7 +171,8 @@ async fn prepare(
         events.warn(warning.clone());
     }
     let staging = staging::Staging::create(&settings.finish.staging, run)?;
-    let clone = bucket::BucketClone::open(&cluster, settings, stores, run, &staging, events)?;
+    let movement = movement::Movement::new();
+    let clone = bucket::BucketClone::open(&cluster, settings, stores, run, &staging, events, &movement)?;
     let clone = events.step(Step::PreCopy, clone.pre_copy()).await?;
     let (record, new_warnings) = events
         .step(Step::UndoRecord, async {
@@ -187,7 +192,7 @@ async fn prepare(
             warnings.push(warning);
         }
     }
-    Ok(Prepared { cluster, vault: checked.vault, clone, volumes: checked.volumes, staging, record, warnings })
+    Ok(Prepared { cluster, vault: checked.vault, clone, volumes: checked.volumes, staging, movement, record, warnings })
 }
 
 /// Whether the vault holds what `pachsnap finish` needs. A vault that can't be asked may hold it.

@@ -54,7 +54,7 @@ pub(super) async fn preflight(
     warnings.extend(places::check(cluster, settings, stores, writes).await?);
     let vault = check_vault(cluster, settings, stores, writes).await?;
     let loaders = read_loaders(&cluster.kubernetes, cluster.namespace(), &settings.loaders).await?;
-    let volumes = volume::open(cluster, settings, stores, &mut warnings)?;
+    let volumes = volume::open(cluster, settings, stores, &mut warnings).await?;
     if volumes.is_empty() && cluster.etcd.is_none() {
         if !cluster.work.lasting.user_commits.is_empty() {
             return Err(Error::new(

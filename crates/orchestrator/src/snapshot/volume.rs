@@ -1,11 +1,13 @@
 //! The disk under etcd: cut while the cluster is paused, waited for after it runs again.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use provider::{CutRequest, Owner, SnapshotId, SnapshotState};
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, PodPort, etcd_of_pod};
+use crate::cluster::rights::Rights;
+use crate::cluster::{Cluster, etcd_of_pod};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Artifact, EventKind, Events, Step};
 use crate::job::{OpenedVolume, ReadyLimits, SnapshotSettings, Stores, VolumePolicy};
@@ -19,11 +21,12 @@ pub(super) struct EtcdVolume {
     opened: OpenedVolume,
 }
 
-/// The volumes under etcd that a provider snapshots. Without any, what that means is in the warnings.
+/// The volumes under etcd that a provider snapshots, each looked at. Without any, what that means is in the warnings, and so
+/// is what the snapshots don't survive.
 ///
 /// # Errors
-/// `Configuration` when a snapshot is required and none can be taken; those of the provider.
-pub(super) fn open(
+/// `Configuration` when a snapshot is required and none can be taken; `Denied` when rights are missing; those of the provider.
+pub(super) async fn open(
     cluster: &Cluster,
     settings: &SnapshotSettings,
     stores: &dyn Stores,
@@ -36,19 +39,33 @@ pub(super) fn open(
         );
         return Ok(Vec::new());
     }
-    let (mut volumes, mut without) = (Vec::new(), Vec::new());
+    let (mut volumes, mut without, mut cautions) = (Vec::new(), Vec::new(), Vec::new());
     for record in &cluster.record.etcd_volumes {
         match stores.open_volume(&cluster.kubernetes, cluster.namespace(), record)? {
-            Some(opened) => volumes.push(EtcdVolume { record: record.clone(), opened }),
-            None => without.push(format!("{} ({})", record.volume, record.source)),
+            Some(opened) => match opened.snapshots.inspect(&opened.volume).await {
+                Ok(facts) => {
+                    cautions.extend(facts.cautions);
+                    volumes.push(EtcdVolume { record: record.clone(), opened });
+                }
+                Err(error) if error.kind() == provider::ErrorKind::Unsupported => {
+                    let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                    without.push(format!("{} ({}): {why}", record.volume, record.source));
+                }
+                Err(error) => return Err(unusable(error)),
+            },
+            None => without.push(format!("{} ({}): this build has no provider for it", record.volume, record.source)),
         }
     }
     if !volumes.is_empty() && without.is_empty() {
+        if cluster.record.etcd_volumes.iter().any(EtcdVolumeRecord::is_csi) {
+            Rights::of_volume_snapshots(cluster.namespace()).check(&cluster.kubernetes).await?;
+        }
+        warnings.append(&mut cautions);
         return Ok(volumes);
     }
     let why = match without.as_slice() {
         [] => "no volume was found under etcd".to_owned(),
-        names => format!("no provider of this build snapshots {}", names.join(", ")),
+        names => format!("no snapshot can be made of {}", names.join("; ")),
     };
     if settings.volume == VolumePolicy::Require {
         return Err(Error::new(ErrorKind::Configuration, why)
@@ -56,6 +73,17 @@ pub(super) fn open(
     }
     warnings.push(format!("{why}: etcd's own snapshot stands for the disk"));
     Ok(Vec::new())
+}
+
+fn unusable(error: provider::Error) -> Error {
+    let advice = match error.kind() {
+        provider::ErrorKind::Denied => {
+            "`pachsnap rbac --for snapshot` prints the rights that are needed; or set snapshot.volume to \"skip\": etcd's own \
+             snapshot then stands for the disk"
+        }
+        _ => "mend it, or set snapshot.volume to \"skip\": etcd's own snapshot then stands for the disk",
+    };
+    Error::from(error).advise(advice)
 }
 
 /// Fixes the point in time of the snapshot. Of several members the leader's volume is cut: everything that was
@@ -73,16 +101,15 @@ pub(super) async fn cut(
         identity: format!("pachsnap-{run}-etcd"),
         owner: owner(&settings.cluster_name, run),
         description: format!("etcd of Pachyderm cluster {}, recovery point {run}", settings.cluster_name),
+        limit: settings.stall,
     };
     let cutting = async {
-        let cut = tokio::time::timeout(settings.stall, volume.opened.snapshots.cut(&request)).await;
-        let late =
-            format!("the snapshot of {} was not cut within {} s", volume.record.volume, settings.stall.as_secs());
-        cut.map_err(|_| {
-            Error::new(ErrorKind::Deadline, late)
-                .advise("see the events of the snapshot, or set snapshot.volume to \"skip\"")
-        })?
-        .map_err(Error::from)
+        volume.opened.snapshots.cut(&request).await.map_err(|error| {
+            Error::from(error).advise(
+                "find out why by the snapshot service's own log and events, or set snapshot.volume to \"skip\": etcd's own \
+                 snapshot then stands for the disk",
+            )
+        })
     };
     let change = events.change("snapshot volume", volume.record.volume.clone(), cutting);
     let snapshot = events.artifact(Artifact::Volume, change).await?;
@@ -91,6 +118,7 @@ pub(super) async fn cut(
         snapshot: snapshot.id.0,
         cut_at: snapshot.cut_at,
         size: snapshot.size,
+        details: snapshot.details,
     }))
 }
 
@@ -104,8 +132,7 @@ async fn leaders<'a>(cluster: &Cluster, volumes: &'a [EtcdVolume]) -> Result<Opt
         return Ok(volumes.first());
     }
     for volume in volumes {
-        let pod = PodPort::of_pod(cluster.kubernetes.clone(), cluster.namespace(), &volume.record.pod, 2379);
-        let status = etcd_of_pod(pod).await?;
+        let status = etcd_of_pod(cluster.pods.named(&volume.record.pod, cluster.etcd_port)).await?;
         if status.header.is_some_and(|header| header.member_id == status.leader) {
             return Ok(Some(volume));
         }

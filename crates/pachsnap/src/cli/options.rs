@@ -78,7 +78,7 @@ settings! {
         /// Longest wait for running jobs
         #[arg(value_name = "TIME", help_heading = "Pause")]
         drain_timeout: "drain-timeout" => "snapshot.drain-timeout",
-        /// Longest time without any progress while work drains and pipelines stop or start
+        /// Longest time without any progress in the pause
         #[arg(value_name = "TIME", help_heading = "Pause")]
         stall: "stall" => "snapshot.stall",
         /// Longest pause; when it passes, capture ends and the cluster resumes

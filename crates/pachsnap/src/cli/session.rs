@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use orchestrator::job::{Opened, Stores, Target};
+use orchestrator::job::{Opened, PodAccess, Stores, Target};
 use orchestrator::outcome::Failure;
 use orchestrator::vault::Vault;
 use orchestrator::{Error, ErrorKind};
 
 use super::{Ended, GlobalOptions};
 use crate::config::{Config, ConfigError, Environment, FlagValue};
-use crate::kubernetes;
+use crate::kubernetes::{self, Place};
 use crate::render::{EventFormat, Progress};
 use crate::signals::Interruption;
 use crate::stores::ConfiguredStores;
@@ -40,13 +40,17 @@ impl Session {
     /// # Errors
     /// `Configuration` without a usable kubeconfig or with a token that can't be read.
     pub(crate) async fn target(&self, config: &Config) -> Result<Target, Error> {
-        let settings = kubernetes::settings(config).await?;
+        let (settings, place) = kubernetes::settings(config).await?;
         let namespace = config.text("cluster.namespace").unwrap_or(&settings.default_namespace).to_owned();
         let access_ends = kubernetes::access_ends(&settings);
         Ok(Target {
             kubernetes: kubernetes::client(settings)?,
             namespace,
             pachd_deployment: config.require("cluster.pachd-deployment")?.to_owned(),
+            pod_access: match (config.text("cluster.pod-access"), place) {
+                (Some("port-forward"), _) | (Some("auto") | None, Place::Outside) => PodAccess::PortForward,
+                _ => PodAccess::PodAddress,
+            },
             pachd_address: config.text("cluster.pachd-address").map(str::to_owned),
             etcd_address: config.text("cluster.etcd-address").map(str::to_owned),
             token: config.token()?.map(|token| token.reveal().to_owned()),
@@ -69,7 +73,7 @@ impl Session {
         let cluster = match config.text("cluster.name").or_else(|| config.text("cluster.namespace")) {
             Some(name) => name.to_owned(),
             None => match kubernetes::settings(config).await {
-                Ok(settings) => settings.default_namespace,
+                Ok((settings, _)) => settings.default_namespace,
                 Err(_) => return Err(ConfigError::Missing { name: "cluster.name" }.into()),
             },
         };

@@ -269,7 +269,7 @@ impl Config {
         }
     }
 
-    fn span(&self, path: &str) -> Duration {
+    pub(crate) fn span(&self, path: &str) -> Duration {
         match self.value(path) {
             Some(Value::Duration(span)) => *span,
             _ => Duration::ZERO,

@@ -7,6 +7,18 @@ fn refusal() -> Error {
         .advise("build it with the cargo feature `onprem`")
 }
 
+/// In place of snapshots of CSI volumes: there are none.
+pub(super) mod csi {
+    use orchestrator::job::OpenedVolume;
+    use orchestrator::manifest::EtcdVolumeRecord;
+
+    use crate::config::Config;
+
+    pub(in super::super) fn open(_: &Config, _: &kube::Client, _: &str, _: &EtcdVolumeRecord) -> Option<OpenedVolume> {
+        None
+    }
+}
+
 /// In place of folders.
 pub(super) mod directory {
     use std::path::Path;

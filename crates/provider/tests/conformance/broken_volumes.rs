@@ -9,7 +9,7 @@ use provider::testkit::conformance::VolumeFixture;
 use provider::testkit::memory::MemoryVolumes;
 use provider::{
     CreateVolumeRequest, CutRequest, Error, ErrorKind, Owner, RestoredVolume, Result, SnapshotId, SnapshotStatus,
-    VolumeCapabilities, VolumeId, VolumeSnapshot, VolumeSnapshots,
+    VolumeCapabilities, VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };
 
 use crate::memory::MemorySnapshots;
@@ -134,6 +134,10 @@ fn once_more(identity: &str) -> String {
 impl VolumeSnapshots for BrokenService {
     fn capabilities(&self) -> VolumeCapabilities {
         self.inner.capabilities()
+    }
+
+    async fn inspect(&self, volume: &VolumeId) -> Result<VolumeFacts> {
+        self.inner.inspect(volume).await
     }
 
     async fn cut(&self, request: &CutRequest) -> Result<VolumeSnapshot> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use provider::{
     Bucket, BucketCapabilities, Copied, CopyRequest, CopyToken, CreateVolumeRequest, CutRequest, DeleteOutcome,
     GetRequest, Key, ListRequest, ObjectMeta, ObjectStream, Owner, Page, Put, PutRequest, RestoredVolume, Result,
-    Retry, SnapshotId, SnapshotStatus, VolumeCapabilities, VolumeSnapshot, VolumeSnapshots,
+    Retry, SnapshotId, SnapshotStatus, VolumeCapabilities, VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };
 
 macro_rules! repeat {
@@ -69,6 +69,10 @@ pub(crate) struct RetryingVolumes<V>(pub(crate) V);
 impl<V: VolumeSnapshots> VolumeSnapshots for RetryingVolumes<V> {
     fn capabilities(&self) -> VolumeCapabilities {
         self.0.capabilities()
+    }
+
+    async fn inspect(&self, volume: &VolumeId) -> Result<VolumeFacts> {
+        repeat!(self.0.inspect(volume))
     }
 
     async fn cut(&self, request: &CutRequest) -> Result<VolumeSnapshot> {

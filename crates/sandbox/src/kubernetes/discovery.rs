@@ -2,40 +2,45 @@
 
 use serde_json::{Value, json};
 
-use super::resource_types::{RESOURCE_TYPES, ResourceType};
+use super::resource_types::{RESOURCE_TYPES, ResourceType, SNAPSHOTS};
 
 const REVIEWS: &str = "authorization.k8s.io";
 
 /// Whether a path that has no document is below the path of a group that is served.
-pub(crate) fn is_in_a_group(path: &str, git_version: &str) -> bool {
+pub(crate) fn is_in_a_group(path: &str, snapshots: bool) -> bool {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts[..] {
         ["api", "v1", _, ..] => true,
-        ["apis", group, _, _, ..] => document(&format!("/apis/{group}"), git_version).is_some(),
+        ["apis", group, _, _, ..] => {
+            groups().iter().any(|(name, _)| *name == group) && (snapshots || group != SNAPSHOTS)
+        }
         _ => false,
     }
 }
 
 /// The document of a path, if it is one of discovery, health or version. Health answers are plain text.
-pub(crate) fn document(path: &str, git_version: &str) -> Option<Value> {
+///
+/// Without `snapshots` the group of volume snapshots is left out.
+pub(crate) fn document(path: &str, git_version: &str, snapshots: bool) -> Option<Value> {
+    let groups = || groups().into_iter().filter(move |(name, _)| snapshots || *name != SNAPSHOTS);
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts[..] {
         ["healthz" | "livez" | "readyz"] => Some(json!("ok")),
         ["version"] => Some(version(git_version)),
         ["api"] => Some(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})),
         ["apis"] => {
-            let groups: Vec<Value> = groups().into_iter().map(|(name, version)| group(name, version)).collect();
+            let groups: Vec<Value> = groups().map(|(name, version)| group(name, version)).collect();
             Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
         ["apis", name] => {
-            let (name, version) = groups().into_iter().find(|(group, _)| *group == name)?;
+            let (name, version) = groups().find(|(group, _)| *group == name)?;
             let mut document = group(name, version);
             document["kind"] = json!("APIGroup");
             document["apiVersion"] = json!("v1");
             Some(document)
         }
         ["api", "v1"] => Some(resources("", "v1")),
-        ["apis", name, version] if groups().contains(&(name, version)) => Some(resources(name, version)),
+        ["apis", name, version] if groups().any(|it| it == (name, version)) => Some(resources(name, version)),
         _ => None,
     }
 }

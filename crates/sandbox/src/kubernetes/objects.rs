@@ -7,8 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use rand::Rng;
 use serde_json::{Map, Value, json};
 
+use super::controllers::finalizers::{self, CLAIM_IN_USE, VOLUME_IN_USE};
 use super::resource_types::{self, ResourceType};
 use super::services;
+use super::snapshot_rules;
 use super::status::{Cause, StatusError};
 use super::store::{ObjectKey, State};
 
@@ -36,7 +38,8 @@ pub(crate) fn random_suffix() -> String {
     (0..5).map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())])).collect()
 }
 
-fn strip_nulls(value: &mut Value) {
+/// Takes every field that is null out of an object, at any depth.
+pub(crate) fn strip_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|_, field| !field.is_null());
@@ -157,6 +160,7 @@ fn initial_status(resource: &ResourceType) -> Value {
         "Pod" | "PersistentVolume" | "PersistentVolumeClaim" => json!({"phase": "Pending"}),
         "Service" => json!({"loadBalancer": {}}),
         "ReplicationController" | "ReplicaSet" => json!({"replicas": 0}),
+        _ if resource.is_custom() => Value::Null,
         _ => json!({}),
     }
 }
@@ -287,13 +291,17 @@ pub(crate) fn delete(
             return Ok(Deleted::Pending(object));
         }
         let mut marked = Value::clone(&object);
-        let own_grace = object["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
+        let pods_grace = if resource.kind == "Pod" { 30 } else { 0 };
+        let own_grace = object["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap_or(pods_grace);
         marked["metadata"]["deletionTimestamp"] = json!(now());
         if resource.kind == "Namespace" {
             marked["status"]["phase"] = json!("Terminating");
             return Ok(Deleted::Pending(state.put(key.clone(), marked)));
         }
         marked["metadata"]["deletionGracePeriodSeconds"] = json!(grace.unwrap_or(own_grace));
+        if let Some(generation) = marked["metadata"]["generation"].as_u64() {
+            marked["metadata"]["generation"] = json!(generation + 1);
+        }
         return Ok(Deleted::Pending(state.put(key.clone(), marked)));
     }
     let last = state.remove(key).unwrap_or(object);
@@ -332,10 +340,27 @@ fn admit(
         "Service" => services::admit(state, old, new)?,
         "ConfigMap" | "Secret" => admit_data(resource, old, new)?,
         "Deployment" | "ReplicaSet" | "StatefulSet" | "ReplicationController" => admit_workload(resource, old, new)?,
+        "PersistentVolumeClaim" if old.is_none() => set_claim_defaults(new),
+        "PersistentVolume" if old.is_none() => drop(finalizers::add(new, VOLUME_IN_USE)),
+        _ if resource.is_custom() => snapshot_rules::check(resource, old, new)?,
         _ => {}
     }
     strip_nulls(new);
     Ok(())
+}
+
+fn set_claim_defaults(claim: &mut Value) {
+    finalizers::add(claim, CLAIM_IN_USE);
+    let spec = &mut claim["spec"];
+    if spec["volumeMode"].is_null() {
+        spec["volumeMode"] = json!("Filesystem");
+    }
+    // Old clients write the first field, new ones the second.
+    for (from, to) in [("dataSource", "dataSourceRef"), ("dataSourceRef", "dataSource")] {
+        if spec[to].is_null() {
+            spec[to] = spec[from].clone();
+        }
+    }
 }
 
 fn admit_data(resource: &ResourceType, old: Option<&Value>, new: &mut Value) -> Result<(), StatusError> {

@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::status::StatusError;
 
+/// The content type of a strategic merge patch.
+pub(crate) const STRATEGIC_MERGE: &str = "application/strategic-merge-patch+json";
+
 /// Applies a patch of the given content type to a copy of `object`.
 ///
 /// Server-side apply is not offered: its content type is answered with 415.
@@ -22,13 +25,15 @@ pub(crate) fn apply(content_type: &str, object: &Value, patch: &[u8]) -> Result<
             merge(&mut result, &patch);
             Ok(result)
         }
-        "application/strategic-merge-patch+json" => {
+        STRATEGIC_MERGE => {
             let patch = parse()?;
             let mut result = object.clone();
             strategic_merge(&mut result, require_object(&patch)?);
             Ok(result)
         }
-        _ => Err(StatusError::unsupported_media_type()),
+        _ => Err(StatusError::unsupported_media_type(
+            "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json",
+        )),
     }
 }
 

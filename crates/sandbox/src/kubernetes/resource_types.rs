@@ -26,6 +26,11 @@ impl ResourceType {
         }
     }
 
+    /// Whether it comes from a CustomResourceDefinition: its strategic merge patches are refused.
+    pub(crate) fn is_custom(&self) -> bool {
+        self.group == SNAPSHOTS
+    }
+
     /// `services` or `deployments.apps`: the name in error messages.
     pub(crate) fn qualified(&self) -> String {
         match self.group {
@@ -60,15 +65,18 @@ const fn cluster(mut resource: ResourceType) -> ResourceType {
     resource
 }
 
+const fn counted(mut resource: ResourceType) -> ResourceType {
+    resource.generation = true;
+    resource
+}
+
 const fn with_status(mut resource: ResourceType) -> ResourceType {
     resource.status = true;
     resource
 }
 
 const fn workload(resource: ResourceType) -> ResourceType {
-    let mut resource = with_status(resource);
-    resource.generation = true;
-    resource
+    counted(with_status(resource))
 }
 
 const fn scaled(resource: ResourceType) -> ResourceType {
@@ -78,6 +86,8 @@ const fn scaled(resource: ResourceType) -> ResourceType {
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";
+/// The group of volume snapshots, which a cluster serves when their CustomResourceDefinitions are installed.
+pub(crate) const SNAPSHOTS: &str = "snapshot.storage.k8s.io";
 
 /// Every kind, in the order of discovery.
 pub(crate) static RESOURCE_TYPES: &[ResourceType] = &[
@@ -104,6 +114,21 @@ pub(crate) static RESOURCE_TYPES: &[ResourceType] = &[
     cluster(namespaced(RBAC, "v1", "ClusterRole", "clusterrole", "clusterroles")),
     namespaced(RBAC, "v1", "RoleBinding", "rolebinding", "rolebindings"),
     namespaced(RBAC, "v1", "Role", "role", "roles"),
+    counted(cluster(namespaced(
+        SNAPSHOTS,
+        "v1",
+        "VolumeSnapshotClass",
+        "volumesnapshotclass",
+        "volumesnapshotclasses",
+    ))),
+    workload(cluster(namespaced(
+        SNAPSHOTS,
+        "v1",
+        "VolumeSnapshotContent",
+        "volumesnapshotcontent",
+        "volumesnapshotcontents",
+    ))),
+    workload(namespaced(SNAPSHOTS, "v1", "VolumeSnapshot", "volumesnapshot", "volumesnapshots")),
     cluster(namespaced("storage.k8s.io", "v1", "StorageClass", "storageclass", "storageclasses")),
 ];
 

@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::authorization::{Rule, Users};
-use super::controllers::{self, PodTiming, Settings};
-use super::deployment::PachydermDeployment;
+use super::controllers::{self, PodTiming, Settings, StorageTiming};
+use super::csi::CsiDriver;
+use super::deployment::{ETCD_VOLUME_BYTES, PachydermDeployment};
 use super::faults::{Fault, Faults};
 use super::kubeconfig;
 use super::objects;
@@ -39,6 +40,10 @@ pub struct KubernetesOptions {
     pub default_namespace: Option<String>,
     /// How long pods take to become ready and to go.
     pub pod_timing: PodTiming,
+    /// How long volumes and snapshots take.
+    pub storage_timing: StorageTiming,
+    /// Whether the API has volume snapshots, as a cluster with their CustomResourceDefinitions.
+    pub snapshots: bool,
     /// How often a watch that allows bookmarks gets one.
     pub bookmark_interval: Duration,
     /// The port to listen on; 0 takes a free one.
@@ -52,6 +57,8 @@ impl Default for KubernetesOptions {
             admin_token: None,
             default_namespace: None,
             pod_timing: PodTiming::default(),
+            storage_timing: StorageTiming::default(),
+            snapshots: true,
             bookmark_interval: Duration::from_secs(60),
             port: 0,
         }
@@ -64,6 +71,7 @@ pub struct KubernetesServer {
     api: Arc<Api>,
     address: SocketAddr,
     settings: watch::Sender<Settings>,
+    csi: Arc<CsiDriver>,
     default_namespace: Option<String>,
     _stop: DropGuard,
 }
@@ -73,7 +81,7 @@ impl KubernetesServer {
     ///
     /// # Errors
     ///
-    /// When the socket cannot be opened.
+    /// When the socket cannot be opened, or the temporary folder of the CSI driver cannot be made.
     pub async fn start(options: KubernetesOptions) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
@@ -88,16 +96,23 @@ impl KubernetesServer {
             log: Mutex::new(Vec::new()),
             watch_cut: watch::Sender::new(0),
             git_version: options.git_version,
+            snapshots: options.snapshots,
             bookmark_interval: options.bookmark_interval,
         });
-        let settings = watch::Sender::new(Settings { timing: options.pod_timing, ..Settings::default() });
+        let csi = Arc::new(CsiDriver::new()?);
+        let settings = watch::Sender::new(Settings {
+            timing: options.pod_timing,
+            storage_timing: options.storage_timing,
+            ..Settings::default()
+        });
         let stop = CancellationToken::new();
         tokio::spawn(server::run(api.clone(), listener, stop.clone()));
-        tokio::spawn(controllers::run(api.store.clone(), settings.subscribe(), stop.clone()));
+        tokio::spawn(controllers::run(api.store.clone(), csi.clone(), settings.subscribe(), stop.clone()));
         let server = KubernetesServer {
             api,
             address,
             settings,
+            csi,
             default_namespace: options.default_namespace,
             _stop: stop.drop_guard(),
         };
@@ -247,21 +262,34 @@ impl KubernetesServer {
         self.api.store.with(|state| objects::delete(state, resource, &key, &now, false)).map(drop)
     }
 
-    /// Creates the objects of a Pachyderm deployment. Cluster-wide ones that an earlier deployment made are shared.
+    /// Creates the objects of a Pachyderm deployment. Cluster-wide ones that an earlier deployment made are shared. etcd's
+    /// volume gets a folder when it is of the sandbox's own CSI driver.
     ///
     /// # Errors
     ///
-    /// 409 when one in the namespace exists already, 422 when its node ports are taken.
+    /// 409 when one in the namespace exists already, 422 when its node ports are taken, 500 when the folder can't be made.
     pub fn deploy(&self, deployment: &PachydermDeployment) -> Result<(), StatusError> {
         self.create_namespace(&deployment.namespace)?;
+        if let Some(handle) = deployment.own_volume() {
+            let made = self.csi.create_volume(handle, ETCD_VOLUME_BYTES);
+            made.map_err(|error| StatusError::new(500, "InternalError", error.to_string()))?;
+        }
         for object in deployment.objects() {
-            let shared = object["kind"] == "ClusterRole" || object["kind"] == "StorageClass";
+            if object["kind"] == "VolumeSnapshotClass" && !self.api.snapshots {
+                continue;
+            }
+            let shared = ["ClusterRole", "StorageClass", "VolumeSnapshotClass"].iter().any(|it| object["kind"] == *it);
             match self.create(object) {
                 Err(error) if !(shared && error.reason == "AlreadyExists") => return Err(error),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// The CSI driver: the folders of its volumes and snapshots, and its faults.
+    pub fn csi(&self) -> &CsiDriver {
+        &self.csi
     }
 
     /// The hand by which a pachd of the sandbox moves the workers of its pipelines.

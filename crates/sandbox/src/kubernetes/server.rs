@@ -42,6 +42,8 @@ pub(crate) struct Api {
     pub(crate) log: Mutex<Vec<LoggedRequest>>,
     pub(crate) watch_cut: watch::Sender<u64>,
     pub(crate) git_version: String,
+    /// Whether volume snapshots are served.
+    pub(crate) snapshots: bool,
     pub(crate) bookmark_interval: Duration,
 }
 
@@ -154,10 +156,10 @@ async fn answer(
 ) -> Result<Response, StatusError> {
     api.store.with(|state| lock(&api.users).authorize(state, user, info))?;
     match &info.target {
-        Target::Other => match discovery::document(&info.path, &api.git_version) {
+        Target::Other => match discovery::document(&info.path, &api.git_version, api.snapshots) {
             Some(Value::String(text)) => Ok(text.into_response()),
             Some(document) => Ok(json_response(StatusCode::OK, &document)),
-            None if discovery::is_in_a_group(&info.path, &api.git_version) => Err(StatusError::unknown_resource()),
+            None if discovery::is_in_a_group(&info.path, api.snapshots) => Err(StatusError::unknown_resource()),
             None => Err(StatusError::unknown_path()),
         },
         Target::Review(kind) if info.verb == "create" => {
@@ -172,6 +174,7 @@ async fn answer(
             Ok(json_response(StatusCode::CREATED, &review))
         }
         Target::Review(_) => Err(StatusError::method_not_allowed()),
+        Target::Object { resource, .. } if resource.is_custom() && !api.snapshots => Err(StatusError::unknown_path()),
         Target::Object { resource, .. } if info.subresource() == "portforward" && resource.kind == "Pod" => {
             forward(api, info, resource, request).await
         }
@@ -330,6 +333,9 @@ fn write(
 ) -> Result<Response, StatusError> {
     let part = if info.subresource() == "status" { Part::Status } else { Part::Main };
     let scales = info.subresource() == "scale";
+    if info.verb == "patch" && resource.is_custom() && content_type.starts_with(patch::STRATEGIC_MERGE) {
+        return Err(StatusError::unsupported_media_type("application/json-patch+json, application/merge-patch+json"));
+    }
     let written = api.store.with(|state| {
         let current = state.get(key).cloned().ok_or_else(|| StatusError::not_found(resource, &key.name))?;
         let shown = if scales { &scale::of(resource, &current) } else { &*current };

@@ -38,6 +38,17 @@ impl Cause {
         Cause { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {value}: {why}") }
     }
 
+    /// An object that breaks a rule over several of its fields.
+    pub(crate) fn broken_rule(field: impl Into<String>, rule: &str) -> Self {
+        Cause { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {rule}") }
+    }
+
+    /// A value that is none of those that there are.
+    pub(crate) fn not_supported(field: impl Into<String>, value: &Value, supported: &str) -> Self {
+        let message = format!("Unsupported value: {value}: supported values: {supported}");
+        Cause { reason: "FieldValueNotSupported", field: field.into(), message }
+    }
+
     /// A field that may not be set or changed.
     pub(crate) fn forbidden(field: impl Into<String>, why: &str) -> Self {
         Cause { reason: "FieldValueForbidden", field: field.into(), message: format!("Forbidden: {why}") }
@@ -124,9 +135,9 @@ impl StatusError {
         StatusError::new(400, "BadRequest", message)
     }
 
-    pub(crate) fn unsupported_media_type() -> Self {
-        let message = "the body of the request was in an unknown format - accepted media types include: \
-                       application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+    pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
+        let message =
+            format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
         StatusError::new(415, "UnsupportedMediaType", message)
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, ValueEnum};
 use orchestrator::cluster::rights::{Right, Rights};
-use orchestrator::job::{FenceMode, Loader};
+use orchestrator::job::{SnapshotSettings, VolumePolicy};
 use orchestrator::outcome::exit_code;
 use orchestrator::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -43,15 +43,22 @@ impl Rbac {
     pub(crate) fn run(self, session: &Session) -> Result<u8, Ended> {
         let config = session.config(&[])?;
         let namespace = config.text("cluster.namespace").unwrap_or("default");
-        stdout_text(&self.yaml(namespace, config.pause_settings(namespace).fence, config.loaders())?)
+        stdout_text(&self.yaml(namespace, &config.pause_settings(namespace))?)
             .map_err(|cause| Error::new(ErrorKind::Failed, "the rights can't be written to stdout").because(cause))?;
         Ok(exit_code::OK)
     }
 
-    fn yaml(&self, namespace: &str, fence: FenceMode, loaders: &[Loader]) -> Result<String, Error> {
+    fn yaml(&self, namespace: &str, settings: &SnapshotSettings) -> Result<String, Error> {
+        let loaders = &settings.loaders;
         let rights = match self.purpose {
             Purpose::Discover => Rights::of_discover(namespace),
-            Purpose::Snapshot => Rights::of_pause(namespace, fence, loaders),
+            Purpose::Snapshot => {
+                let rights = Rights::of_pause(namespace, settings.fence, loaders);
+                match settings.volume {
+                    VolumePolicy::Skip => rights,
+                    VolumePolicy::Auto | VolumePolicy::Require => rights.and(&Rights::of_volume_snapshots(namespace)),
+                }
+            }
             Purpose::Resume => Rights::of_resume(namespace, loaders),
         };
         let mut yaml = String::new();
@@ -111,10 +118,34 @@ fn rules(rights: &[Right]) -> Vec<Value> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use orchestrator::job::{FenceMode, Loader};
+
     use super::*;
+    use crate::config::{Config, Environment};
+
+    fn settings(fence: FenceMode, loaders: &[Loader]) -> SnapshotSettings {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("empty.toml");
+        std::fs::write(&file, "").unwrap();
+        let config = Config::load(Some(&file), Environment::default(), &[]).unwrap();
+        SnapshotSettings { fence, loaders: loaders.to_vec(), ..config.pause_settings("pach") }
+    }
+
+    fn yaml(purpose: Purpose, settings: &SnapshotSettings) -> String {
+        Rbac { purpose, service_account: "sa".to_owned() }.yaml("pach", settings).unwrap()
+    }
 
     fn rbac(purpose: Purpose, fence: FenceMode, loaders: &[Loader]) -> String {
-        Rbac { purpose, service_account: "sa".to_owned() }.yaml("pach", fence, loaders).unwrap()
+        yaml(purpose, &settings(fence, loaders))
+    }
+
+    #[test]
+    fn snapshots_of_volumes_need_rights_unless_there_are_none() {
+        let mut settings = settings(FenceMode::Selector, &[]);
+        let with = yaml(Purpose::Snapshot, &settings);
+        assert!(with.contains("- volumesnapshots\n") && with.contains("- volumesnapshotcontents\n"), "{with}");
+        settings.volume = VolumePolicy::Skip;
+        assert!(!yaml(Purpose::Snapshot, &settings).contains("volumesnapshots"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Errors arrive with the right kind and retry class.
 
+use std::time::Duration;
+
 use super::calls::copy;
 use super::property::{Outcome, Verdict, Violation, ensure, skipped};
 use super::{BucketFixture, Report, VolumeFixture};
@@ -72,6 +74,7 @@ async fn volumes_wrong_credentials(fixture: &dyn VolumeFixture) -> Outcome {
         identity: "conformance-credentials".to_owned(),
         owner: owner.clone(),
         description: "conformance".to_owned(),
+        limit: Duration::from_secs(60),
     };
     let kinds = [ErrorKind::Unauthenticated, ErrorKind::Denied];
     ensure_refused("cut", service.cut(&cut).await.err(), &kinds)?;

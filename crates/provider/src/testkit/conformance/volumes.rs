@@ -1,6 +1,7 @@
 //! Snapshots of volumes: one identity, one result; a point in time; absent is success.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future;
 
@@ -12,6 +13,7 @@ use crate::{
 };
 
 pub(super) async fn run(fixture: &dyn VolumeFixture, report: &mut Report) {
+    report.check("inspect.answers", inspect(fixture)).await;
     report.check("cut.answers", answers(fixture)).await;
     report.check("cut.same-identity", same_identity(fixture)).await;
     report.check("cut.side-by-side", side_by_side(fixture)).await;
@@ -35,6 +37,7 @@ pub(super) fn request(volume: &VolumeId, owner: &Owner, name: &str) -> CutReques
         identity: format!("{}-{name}", owner.cluster),
         owner: owner.clone(),
         description: "pachsnap conformance".to_owned(),
+        limit: Duration::from_secs(60),
     }
 }
 
@@ -76,6 +79,16 @@ async fn ensure_only(service: &dyn VolumeSnapshots, owner: &Owner, cut: &VolumeS
     let ids: Vec<_> = found.iter().map(|snapshot| &snapshot.id).collect();
     ensure!(ids == [&cut.id], "exactly {:?} must be there, and there are {ids:?}", cut.id);
     Ok(())
+}
+
+async fn inspect(fixture: &dyn VolumeFixture) -> Outcome {
+    let (service, volume, owner) = (fixture.connect().await, fixture.volume().await, owner("inspect"));
+    let facts = service.inspect(&volume).await?;
+    let cut = service.cut(&request(&volume, &owner, "cut")).await?;
+    ensure!(facts.size == cut.size, "the volume has {} bytes, its snapshot says {}", facts.size, cut.size);
+    let missing = service.inspect(&fixture.missing_volume().await).await;
+    refused("looking at a missing volume", missing, ErrorKind::NotFound)?;
+    Ok(Verdict::Held)
 }
 
 async fn answers(fixture: &dyn VolumeFixture) -> Outcome {

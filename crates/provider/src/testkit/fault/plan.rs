@@ -26,6 +26,8 @@ pub enum Operation {
     Head,
     /// [`Bucket::delete`](crate::Bucket::delete)
     Delete,
+    /// [`VolumeSnapshots::inspect`](crate::VolumeSnapshots::inspect)
+    InspectVolume,
     /// [`VolumeSnapshots::cut`](crate::VolumeSnapshots::cut)
     Cut,
     /// [`VolumeSnapshots::status`](crate::VolumeSnapshots::status)
@@ -48,6 +50,7 @@ impl Operation {
             Self::Put => "put",
             Self::Head => "head",
             Self::Delete => "delete",
+            Self::InspectVolume => "inspect volume",
             Self::Cut => "cut",
             Self::Status => "status",
             Self::CreateVolume => "create volume",

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{FaultPlan, Operation};
 use crate::{
     CreateVolumeRequest, CutRequest, Owner, RestoredVolume, Result, SnapshotId, SnapshotStatus, VolumeCapabilities,
-    VolumeSnapshot, VolumeSnapshots,
+    VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };
 
 /// A snapshot service whose calls meet the faults of a [`FaultPlan`].
@@ -34,6 +34,10 @@ impl<V: VolumeSnapshots + ?Sized> FaultyVolumes<V> {
 impl<V: VolumeSnapshots + ?Sized> VolumeSnapshots for FaultyVolumes<V> {
     fn capabilities(&self) -> VolumeCapabilities {
         self.inner.capabilities()
+    }
+
+    async fn inspect(&self, volume: &VolumeId) -> Result<VolumeFacts> {
+        self.plan.apply(Operation::InspectVolume, || volume.0.clone(), self.inner.inspect(volume)).await
     }
 
     async fn cut(&self, request: &CutRequest) -> Result<VolumeSnapshot> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     CreateVolumeRequest, CutRequest, Error, ErrorKind, Owner, RestoredVolume, Result, SnapshotId, SnapshotState,
-    SnapshotStatus, VolumeCapabilities, VolumeId, VolumeSnapshot, VolumeSnapshots,
+    SnapshotStatus, VolumeCapabilities, VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };
 
 /// A snapshot service in memory. Clones share its content.
@@ -137,6 +137,13 @@ impl VolumeSnapshots for MemoryVolumes {
         VolumeCapabilities { cut_identity: true, independent_of_source: true, progress: true }
     }
 
+    async fn inspect(&self, volume: &VolumeId) -> Result<VolumeFacts> {
+        let state = self.authenticated("inspect")?;
+        let missing = || Error::new(ErrorKind::NotFound, "inspect", format!("volume {}", volume.0));
+        let Volume { size, .. } = state.volumes.get(&volume.0).ok_or_else(missing)?;
+        Ok(VolumeFacts { size: *size, cautions: Vec::new() })
+    }
+
     async fn cut(&self, request: &CutRequest) -> Result<VolumeSnapshot> {
         let error = |kind| Error::new(kind, "cut", format!("volume {}", request.volume.0));
         let mut state = self.authenticated("cut")?;
@@ -159,6 +166,7 @@ impl VolumeSnapshots for MemoryVolumes {
             size,
             owner: request.owner.clone(),
             identity: request.identity.clone(),
+            details: BTreeMap::new(),
         };
         let snapshot = Snapshot { facts: facts.clone(), bytes, asked: 0, failed: None, locked: false };
         state.snapshots.insert(request.identity.clone(), snapshot);

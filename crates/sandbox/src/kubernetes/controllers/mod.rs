@@ -1,9 +1,20 @@
 //! The controllers: they move the stored objects towards what their specs ask for.
 
+mod binding;
+mod claims;
+mod contents;
+mod csi_calls;
 mod endpoints;
+mod events;
+pub(super) mod finalizers;
 mod garbage;
 mod namespaces;
+mod pace;
 mod pods;
+mod protection;
+mod quantity;
+mod snapshot_sources;
+mod snapshots;
 mod workloads;
 
 use std::collections::HashMap;
@@ -15,7 +26,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::csi::CsiDriver;
+use super::resource_types::ResourceType;
 use super::store::{ObjectKey, State, Store};
+use pace::Paces;
+pub use pace::StorageTiming;
 
 /// How long pods take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,27 +45,37 @@ pub struct PodTiming {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) timing: PodTiming,
+    pub(crate) storage_timing: StorageTiming,
     pub(crate) paused: bool,
 }
 
-/// When pods were first seen, and first seen terminating, by uid.
+/// When pods were first seen, and first seen terminating, by uid; when the other objects are due.
 #[derive(Debug, Default)]
 struct Clocks {
     created: HashMap<String, Instant>,
     terminating: HashMap<String, Instant>,
+    snapshots: Paces,
+    contents: Paces,
+    driver_contents: Paces,
+    driver_volumes: Paces,
 }
 
 /// Objects as of the beginning of a step.
 type Snapshot = Vec<(ObjectKey, Arc<Value>)>;
 
 /// Runs until `stop`, or until nobody holds the settings any more.
-pub(crate) async fn run(store: Arc<Store>, mut settings: watch::Receiver<Settings>, stop: CancellationToken) {
+pub(crate) async fn run(
+    store: Arc<Store>,
+    driver: Arc<CsiDriver>,
+    mut settings: watch::Receiver<Settings>,
+    stop: CancellationToken,
+) {
     let mut changed = store.subscribe();
     let mut clocks = Clocks::default();
     loop {
         changed.borrow_and_update();
         let now = settings.borrow_and_update().clone();
-        let next = if now.paused { None } else { store.with(|state| reconcile(state, &mut clocks, now.timing)) };
+        let next = if now.paused { None } else { step(&store, &driver, &mut clocks, &now).await };
         let sleep = tokio::time::sleep_until(next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600)));
         tokio::select! {
             () = stop.cancelled() => return,
@@ -58,20 +83,39 @@ pub(crate) async fn run(store: Arc<Store>, mut settings: watch::Receiver<Setting
             alive = settings.changed() => if alive.is_err() {
                 return;
             },
+            () = driver.changed() => {}
             () = sleep => {}
         }
     }
 }
 
 /// One step of all controllers. Returns when the next one is due, if nothing else happens before.
-fn reconcile(state: &mut State, clocks: &mut Clocks, timing: PodTiming) -> Option<Instant> {
+async fn step(store: &Store, driver: &Arc<CsiDriver>, clocks: &mut Clocks, settings: &Settings) -> Option<Instant> {
+    let timing = settings.storage_timing;
+    let due = store.with(|state| reconcile(state, clocks, settings));
+    let contents = contents::advance(store, driver, &mut clocks.driver_contents, timing).await;
+    let claims = claims::advance(store, driver, &mut clocks.driver_volumes, timing).await;
+    due.into_iter().chain(contents).chain(claims).min()
+}
+
+fn reconcile(state: &mut State, clocks: &mut Clocks, settings: &Settings) -> Option<Instant> {
     namespaces::finish(state);
+    let timing = settings.storage_timing;
     garbage::collect(state);
     workloads::reconcile_deployments(state);
     workloads::reconcile_pod_sets(state);
-    let next = pods::advance(state, clocks, timing);
+    let pods = pods::advance(state, clocks, settings.timing);
     endpoints::reconcile(state);
-    next
+    binding::reconcile(state);
+    protection::reconcile(state);
+    let snapshots = snapshots::reconcile(state, &mut clocks.snapshots, timing);
+    let contents = contents::reconcile(state, &mut clocks.contents, timing);
+    pods.into_iter().chain(snapshots).chain(contents).min()
+}
+
+/// All objects of one kind as they are now.
+fn snapshot(state: &State, resource: &'static ResourceType) -> Snapshot {
+    state.list(resource, None).map(|(key, object)| (key.clone(), object.clone())).collect()
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -97,5 +141,15 @@ fn is_ready(pod: &Value) -> bool {
 fn put_if_changed(state: &mut State, key: &ObjectKey, new: Value) {
     if state.get(key).is_none_or(|old| **old != new) {
         state.put(key.clone(), new);
+    }
+}
+
+/// Stores an object, or removes it when it waits for its deletion and nothing holds it any more.
+fn store_or_finish(state: &mut State, key: &ObjectKey, object: Value) {
+    let held = object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+    if is_terminating(&object) && !held {
+        state.remove(key);
+    } else {
+        state.put(key.clone(), object);
     }
 }

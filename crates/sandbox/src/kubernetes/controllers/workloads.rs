@@ -5,15 +5,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Snapshot, is_ready, is_terminating, put_if_changed, text, uid};
+use super::{Snapshot, is_ready, is_terminating, put_if_changed, snapshot, text, uid};
 use crate::kubernetes::objects::{self, random_suffix};
 use crate::kubernetes::resource_types::{self, ResourceType};
 use crate::kubernetes::running::NODE;
 use crate::kubernetes::store::{ObjectKey, State};
-
-fn snapshot(state: &State, resource: &'static ResourceType) -> Snapshot {
-    state.list(resource, None).map(|(key, object)| (key.clone(), object.clone())).collect()
-}
 
 /// Objects of one kind by the uid of the controller that owns them.
 fn by_owner(state: &State, resource: &'static ResourceType) -> HashMap<String, Snapshot> {
@@ -248,7 +244,7 @@ fn step_ordered(state: &mut State, resource: &ResourceType, key: &ObjectKey, con
     }
 }
 
-/// A claim from its template, unless there is one. Nothing binds it: the sandbox provisions no volumes.
+/// A claim from its template, unless there is one.
 fn create_claim(state: &mut State, namespace: &str, name: &str, template: &Value) {
     let claims = resource_types::named("persistentvolumeclaims");
     if state.get(&ObjectKey::new(claims, namespace, name)).is_some() {

@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Backend, Etcd, EtcdVolume, PachydermDeployment};
+use super::{Backend, CSI_DRIVER, Etcd, EtcdVolume, PachydermDeployment};
 
+/// The size of etcd's volume, in bytes: `10Gi`.
+pub(crate) const VOLUME_BYTES: u64 = 10 << 30;
+/// The class of the sandbox's own volumes whose snapshots outlive their VolumeSnapshots.
+const SNAPSHOT_CLASS: &str = "pachsnap-retain";
 const STORAGE_CLASS: &str = "etcd-storage-class";
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 const VOLUME: &str = "etcd-storage";
@@ -11,15 +15,18 @@ const VOLUME: &str = "etcd-storage";
 pub(super) fn objects(deployment: &PachydermDeployment) -> Vec<Value> {
     match &deployment.etcd {
         Etcd::StatefulSet(volume) => {
-            let mut objects: Vec<Value> = storage_class(deployment).into_iter().collect();
+            let mut objects = own_classes(deployment);
+            objects.extend(storage_class(deployment));
             objects.extend(bound_claim(deployment, "etcd-storage-etcd-0", "etcd-storage-etcd-0", volume, "Delete"));
             objects.extend([headless_service(deployment), stateful_set(deployment), service(deployment)]);
             objects
         }
         Etcd::Deployment(volume) => {
             let direct = matches!(volume, EtcdVolume::HostPath(_));
-            let mut objects =
-                if direct { Vec::new() } else { bound_claim(deployment, VOLUME, "etcd-volume", volume, "Retain") };
+            let mut objects = own_classes(deployment);
+            if !direct {
+                objects.extend(bound_claim(deployment, VOLUME, "etcd-volume", volume, "Retain"));
+            }
             let source =
                 if direct { source_of(volume) } else { json!({"persistentVolumeClaim": {"claimName": VOLUME}}) };
             objects.extend([plain_deployment(deployment, source), service(deployment)]);
@@ -28,7 +35,34 @@ pub(super) fn objects(deployment: &PachydermDeployment) -> Vec<Value> {
     }
 }
 
+/// The classes that the sandbox's own CSI driver needs, if etcd's volume is of that driver.
+fn own_classes(deployment: &PachydermDeployment) -> Vec<Value> {
+    if deployment.own_volume().is_none() {
+        return Vec::new();
+    }
+    vec![
+        json!({
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": deployment.metadata(STORAGE_CLASS, "etcd"),
+            "provisioner": CSI_DRIVER,
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "Immediate",
+        }),
+        json!({
+            "apiVersion": "snapshot.storage.k8s.io/v1",
+            "kind": "VolumeSnapshotClass",
+            "metadata": {"name": SNAPSHOT_CLASS},
+            "driver": CSI_DRIVER,
+            "deletionPolicy": "Retain",
+        }),
+    ]
+}
+
 fn storage_class(deployment: &PachydermDeployment) -> Option<Value> {
+    if deployment.own_volume().is_some() {
+        return None;
+    }
     let (provisioner, kind) = match &deployment.backend {
         Backend::Amazon { .. } => ("kubernetes.io/aws-ebs", "gp2"),
         Backend::Google { .. } => ("kubernetes.io/gce-pd", "pd-ssd"),

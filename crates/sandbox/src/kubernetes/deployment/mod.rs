@@ -8,6 +8,9 @@ mod storage_secret;
 
 use serde_json::{Value, json};
 
+use super::csi::CSI_DRIVER;
+pub(crate) use etcd::VOLUME_BYTES as ETCD_VOLUME_BYTES;
+
 /// Where the cluster keeps its objects, with what the storage secret holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
@@ -84,7 +87,8 @@ pub enum EtcdVolume {
     AzureDisk(String),
     /// A volume of a CSI driver.
     Csi {
-        /// The driver (`ebs.csi.aws.com`).
+        /// The driver (`ebs.csi.aws.com`). The sandbox's own serves its volume: the deployment gets a StorageClass and a
+        /// VolumeSnapshotClass for it.
         driver: String,
         /// The driver's own id of the volume.
         handle: String,
@@ -143,6 +147,19 @@ impl PachydermDeployment {
         }
         objects.extend(etcd::objects(self));
         objects
+    }
+
+    /// The handle of etcd's volume, if it is one of the sandbox's own CSI driver.
+    pub(crate) fn own_volume(&self) -> Option<&str> {
+        match &self.etcd {
+            Etcd::StatefulSet(EtcdVolume::Csi { driver, handle })
+            | Etcd::Deployment(EtcdVolume::Csi { driver, handle })
+                if driver == CSI_DRIVER =>
+            {
+                Some(handle)
+            }
+            _ => None,
+        }
     }
 
     /// Metadata of an object that belongs to `app`.

@@ -47,11 +47,25 @@ fn revision_key(main: i64, sub: i64, deleted: bool) -> Vec<u8> {
     key
 }
 
-/// The bytes of `etcdctl snapshot save`: a bolt file and its SHA-256.
+/// The bytes of `etcdctl snapshot save`: [`database`] and its SHA-256.
+///
+/// # Errors
+/// The bolt file can't be built.
+pub fn save(store: &Store, identity: &Identity) -> io::Result<Vec<u8>> {
+    let mut file = database(store, identity)?;
+    let digest = Sha256::digest(&file);
+    file.extend_from_slice(&digest);
+    Ok(file)
+}
+
+/// The bolt file that etcd keeps on its disk as `member/snap/db`.
 ///
 /// The file holds every change since the last compaction, like a real one, so it boots in a real etcd with the same
 /// keys and revisions.
-pub fn save(store: &Store, identity: &Identity) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// The bolt file can't be built.
+pub fn database(store: &Store, identity: &Identity) -> io::Result<Vec<u8>> {
     let (revision, compacted, changes) = store.dump();
     let keys = changes
         .into_iter()
@@ -93,8 +107,6 @@ pub fn save(store: &Store, identity: &Identity) -> io::Result<Vec<u8>> {
     ];
     let mut file = Vec::new();
     bolt_writer::write(buckets, &mut file)?;
-    let digest = Sha256::digest(&file);
-    file.extend_from_slice(&digest);
     Ok(file)
 }
 

@@ -8,8 +8,8 @@ use super::flags;
 use crate::programs::ProgramError;
 use crate::programs::process::Process;
 
-/// The driver's name.
-pub const DRIVER: &str = "csidir.pachsnap.io";
+/// The driver's name: that of the sandbox's own, so that the same objects fit both.
+pub use crate::kubernetes::CSI_DRIVER as DRIVER;
 
 /// What is killed and started together: csi-snapshotter ends by itself when it loses the driver.
 #[derive(Debug)]
