@@ -12,7 +12,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchP
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 use sandbox::programs::kubernetes::{
-    ApiServer, ApiServerOptions, DELETE_CLASS, DRIVER, KubernetesBench, NODE, RETAIN_CLASS, STORAGE_CLASS,
+    ApiServer, ApiServerOptions, DELETE_CLASS, DRIVER, KubernetesBench, NODE, RETAIN_CLASS, STORAGE_CLASS, kubectl,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
@@ -259,6 +259,22 @@ async fn pods_come_and_go_as_their_annotations_say() {
     let lift = json!({"metadata": {"annotations": {"bench.pachsnap.io/gone-after": null}}});
     pods.patch("slow", &PatchParams::default(), &Patch::Merge(lift)).await.unwrap();
     wait_for(|| async { pods.get_opt("slow").await.unwrap().is_none().then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn kubectl_finds_it_by_the_kubeconfig() {
+    let place = Place::new("kubectl").await;
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, place.bench.api().kubeconfig().unwrap()).unwrap();
+    let ran = tokio::process::Command::new(kubectl().unwrap())
+        .env("HOME", folder.path())
+        .args(["get", "namespace", "kubectl", "--output", "name", "--kubeconfig"])
+        .arg(&kubeconfig)
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "namespace/kubectl\n", "{ran:?}");
 }
 
 #[tokio::test]

@@ -6,6 +6,18 @@ use super::resource_types::{RESOURCE_TYPES, ResourceType, SNAPSHOTS};
 
 const REVIEWS: &str = "authorization.k8s.io";
 
+/// Whether a path that has no document is below the path of a group that is served.
+pub(crate) fn is_in_a_group(path: &str, snapshots: bool) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts[..] {
+        ["api", "v1", _, ..] => true,
+        ["apis", group, _, _, ..] => {
+            groups().iter().any(|(name, _)| *name == group) && (snapshots || group != SNAPSHOTS)
+        }
+        _ => false,
+    }
+}
+
 /// The document of a path, if it is one of discovery, health or version. Health answers are plain text.
 ///
 /// Without `snapshots` the group of volume snapshots is left out.

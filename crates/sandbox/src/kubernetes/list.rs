@@ -59,6 +59,9 @@ pub(crate) fn list(
 
 fn check_version(state: &State, request: &RequestInfo) -> Result<(), StatusError> {
     let asked = request.parameter("resourceVersion");
+    if !matches!(request.parameter("resourceVersionMatch"), "" | "Exact" | "NotOlderThan") {
+        return Err(StatusError::new(422, "Invalid", "resourceVersionMatch: supported values: Exact, NotOlderThan"));
+    }
     if asked.is_empty() || asked == "0" {
         return Ok(());
     }

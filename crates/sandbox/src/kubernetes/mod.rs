@@ -18,6 +18,7 @@ mod objects;
 mod patch;
 mod port_forward;
 mod request;
+mod request_body;
 mod request_log;
 mod resource_types;
 mod running;

@@ -88,7 +88,8 @@ pub(crate) fn create(
     check_kind(resource, &mut object)?;
     let metadata = &mut object["metadata"];
     if metadata["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
-        return Err(StatusError::bad_request("resourceVersion should not be set on objects to be created"));
+        // It is the store that refuses, and a store's errors have no reason.
+        return Err(StatusError::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
     if resource.namespaced {
         if metadata["namespace"].as_str().is_some_and(|it| it != namespace) {
@@ -338,7 +339,7 @@ fn admit(
     match resource.kind {
         "Service" => services::admit(state, old, new)?,
         "ConfigMap" | "Secret" => admit_data(resource, old, new)?,
-        "Deployment" | "ReplicaSet" | "StatefulSet" | "ReplicationController" => admit_workload(resource, new)?,
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "ReplicationController" => admit_workload(resource, old, new)?,
         "PersistentVolumeClaim" if old.is_none() => set_claim_defaults(new),
         "PersistentVolume" if old.is_none() => drop(finalizers::add(new, VOLUME_IN_USE)),
         _ if resource.is_custom() => snapshot_rules::check(resource, old, new)?,
@@ -415,7 +416,7 @@ fn admit_data(resource: &ResourceType, old: Option<&Value>, new: &mut Value) -> 
     Ok(())
 }
 
-fn admit_workload(resource: &ResourceType, new: &mut Value) -> Result<(), StatusError> {
+fn admit_workload(resource: &ResourceType, old: Option<&Value>, new: &mut Value) -> Result<(), StatusError> {
     let name = new["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let labels = new["spec"]["template"]["metadata"]["labels"].clone();
     let spec = &mut new["spec"];
@@ -440,6 +441,11 @@ fn admit_workload(resource: &ResourceType, new: &mut Value) -> Result<(), Status
     if !super::selector::equality_matches(selector, &labels) {
         let why = "`selector` does not match template `labels`";
         let cause = Cause::invalid("spec.template.metadata.labels", &labels, why);
+        return Err(StatusError::invalid(resource, &name, vec![cause]));
+    }
+    let is_fixed = resource.kind != "ReplicationController";
+    if is_fixed && old.is_some_and(|old| old["spec"]["selector"] != spec["selector"]) {
+        let cause = Cause::invalid("spec.selector", &spec["selector"], "field is immutable");
         return Err(StatusError::invalid(resource, &name, vec![cause]));
     }
     Ok(())

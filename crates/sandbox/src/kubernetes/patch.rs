@@ -74,9 +74,7 @@ fn json_patch(mut object: Value, patch: &Value) -> Result<Value, StatusError> {
         let done = match text("op") {
             Some("add") => add(&mut object, path, value()?.clone()),
             Some("remove") => remove(&mut object, path).map(drop),
-            Some("replace") => {
-                object.pointer_mut(path).map(|slot| slot.clone_from(operation.get("value").unwrap_or(&Value::Null)))
-            }
+            Some("replace") => replace(&mut object, path, operation.get("value").unwrap_or(&Value::Null).clone()),
             Some("move") => remove(&mut object, from()?).and_then(|moved| add(&mut object, path, moved)),
             Some("copy") => object.pointer(from()?).cloned().and_then(|copied| add(&mut object, path, copied)),
             Some("test") => (object.pointer(path).unwrap_or(&Value::Null)
@@ -116,6 +114,15 @@ fn add(object: &mut Value, path: &str, value: Value) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// A field that is absent from an object that is there is added, against RFC 6902: real servers do so.
+fn replace(object: &mut Value, path: &str, value: Value) -> Option<()> {
+    let parent = split_pointer(path).and_then(|(parent, _)| object.pointer(parent));
+    if parent.is_some_and(Value::is_object) {
+        return add(object, path, value);
+    }
+    object.pointer_mut(path).map(|slot| *slot = value)
 }
 
 fn remove(object: &mut Value, path: &str) -> Option<Value> {

@@ -103,6 +103,9 @@ fn parse_label(text: &str) -> Result<LabelRequirement, StatusError> {
         return Ok(LabelRequirement::NotIn(name.trim().to_owned(), vec![value.trim().to_owned()]));
     }
     if let Some((name, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
+        if value.contains('=') {
+            return Err(unreadable());
+        }
         return Ok(LabelRequirement::In(name.trim().to_owned(), vec![value.trim().to_owned()]));
     }
     if text.contains(char::is_whitespace) {

@@ -25,9 +25,9 @@ use super::request::{RequestInfo, Target};
 use super::request_log::LoggedRequest;
 use super::resource_types::ResourceType;
 use super::selector::Selector;
-use super::status::StatusError;
+use super::status::{Cause, StatusError};
 use super::store::{ObjectKey, Store};
-use super::{discovery, list, patch, scale, watch as watches};
+use super::{discovery, list, patch, request_body, scale, watch as watches};
 
 /// The largest body of a request.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -159,6 +159,7 @@ async fn answer(
         Target::Other => match discovery::document(&info.path, &api.git_version, api.snapshots) {
             Some(Value::String(text)) => Ok(text.into_response()),
             Some(document) => Ok(json_response(StatusCode::OK, &document)),
+            None if discovery::is_in_a_group(&info.path, api.snapshots) => Err(StatusError::unknown_resource()),
             None => Err(StatusError::unknown_path()),
         },
         Target::Review(kind) if info.verb == "create" => {
@@ -208,6 +209,30 @@ fn read_json(body: &[u8]) -> Result<Value, StatusError> {
         .map_err(|error| StatusError::bad_request(format!("the object provided is unrecognized: {error}")))
 }
 
+fn read_object(resource: &ResourceType, body: &[u8]) -> Result<Value, StatusError> {
+    let object = read_json(body)?;
+    match request_body::wrong_type(resource, &object) {
+        Some(message) => Err(StatusError::bad_request(message)),
+        None => Ok(object),
+    }
+}
+
+/// A patch may make what no body may be, and is then invalid and not unreadable.
+fn check_patched(resource: &ResourceType, old: &Value, new: &Value) -> Result<(), StatusError> {
+    let name = old["metadata"]["name"].as_str().unwrap_or_default();
+    let invalid = |field: &str, value: &Value, why: &str| {
+        Err(StatusError::invalid(resource, name, vec![Cause::invalid(field, value, why)]))
+    };
+    if let Some(message) = request_body::wrong_type(resource, new) {
+        return invalid("patch", new, &message);
+    }
+    let uid = &new["metadata"]["uid"];
+    if uid.as_str().is_some_and(|uid| !uid.is_empty()) && *uid != old["metadata"]["uid"] {
+        return invalid("metadata.uid", uid, "field is immutable");
+    }
+    Ok(())
+}
+
 fn object_request(
     api: &Arc<Api>,
     info: &RequestInfo,
@@ -224,7 +249,7 @@ fn object_request(
         _ => false,
     };
     if !known_part {
-        return Err(StatusError::unknown_path());
+        return Err(StatusError::unknown_resource());
     }
     match info.verb {
         "watch" => {
@@ -241,7 +266,8 @@ fn object_request(
             Ok(json_response(StatusCode::OK, value))
         }),
         "create" if info.name().is_empty() && (namespace.is_some() || !resource.namespaced) => {
-            let object = read_json(body)?;
+            request_body::check_media_type(content_type)?;
+            let object = read_object(resource, body)?;
             let created = api
                 .store
                 .with(|state| objects::create(state, resource, info.namespace(), object, info.dry_run(), false))?;
@@ -313,7 +339,14 @@ fn write(
     let written = api.store.with(|state| {
         let current = state.get(key).cloned().ok_or_else(|| StatusError::not_found(resource, &key.name))?;
         let shown = if scales { &scale::of(resource, &current) } else { &*current };
-        let new = if info.verb == "patch" { patch::apply(content_type, shown, body)? } else { read_json(body)? };
+        let new = if info.verb == "patch" {
+            let new = patch::apply(content_type, shown, body)?;
+            check_patched(resource, shown, &new)?;
+            new
+        } else {
+            request_body::check_media_type(content_type)?;
+            read_object(resource, body)?
+        };
         let new = if scales { scale::write_into(&current, &new) } else { new };
         objects::update(state, resource, key, new, part, info.dry_run())
     })?;

@@ -69,6 +69,15 @@ pub(crate) fn admit(state: &mut State, old: Option<&Value>, new: &mut Value) -> 
     if ports(new).is_empty() && !headless && kind != "ExternalName" {
         return invalid(vec![Cause::required("spec.ports", "")]);
     }
+    for (index, port) in ports(new).iter().enumerate() {
+        if ports(new).len() > 1 && port["name"].as_str().unwrap_or_default().is_empty() {
+            return invalid(vec![Cause::required(format!("spec.ports[{index}].name"), "")]);
+        }
+        if !port["port"].as_u64().is_some_and(|number| (1..=65535).contains(&number)) {
+            let why = "must be between 1 and 65535, inclusive";
+            return invalid(vec![Cause::invalid(format!("spec.ports[{index}].port"), &port["port"], why)]);
+        }
+    }
     check_cluster_address(old, new).or_else(|cause| invalid(vec![cause]))?;
 
     let mut causes = Vec::new();

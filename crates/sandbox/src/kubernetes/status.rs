@@ -176,7 +176,12 @@ impl StatusError {
         StatusError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
     }
 
-    /// A group, version or resource that nobody serves: plain text, not a Status object.
+    /// A version, resource or part of a group that is served.
+    pub(crate) fn unknown_resource() -> Self {
+        StatusError::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// A group that nobody serves: plain text, not a Status object.
     pub(crate) fn unknown_path() -> Self {
         let mut error = StatusError::new(404, "", "404 page not found");
         error.plain_text = true;

@@ -89,7 +89,7 @@ impl Watch {
     fn begin(&mut self, state: &mut State, request: &RequestInfo) -> Result<(), StatusError> {
         let asked = match request.parameter("resourceVersion") {
             "" => 0,
-            text => text.parse().map_err(|_| StatusError::bad_request(format!("invalid resourceVersion: {text}")))?,
+            text => text.parse().map_err(|_| StatusError::new(500, "", format!("invalid resourceVersion: {text}")))?,
         };
         if asked > state.version() {
             return Err(StatusError::version_in_the_future(asked, state.version()));

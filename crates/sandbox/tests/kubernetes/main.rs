@@ -12,6 +12,7 @@ mod lists;
 mod patches;
 mod place;
 mod port_forward;
+mod refusals;
 mod services;
 mod watches;
 mod workers;

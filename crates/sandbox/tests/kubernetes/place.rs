@@ -124,7 +124,7 @@ impl Place {
     }
 
     /// Creates the objects of a Pachyderm deployment in the namespace. Its documented node ports can be had once on
-    /// a server: others let the real server choose.
+    /// a server; without them Services on the real server have none, as what it gives might be one of these.
     ///
     /// # Errors
     /// The code of what the server refuses.
@@ -143,6 +143,7 @@ impl Place {
         for mut object in deployment.objects() {
             if let Some(ports) = object["spec"]["ports"].as_array_mut().filter(|_| !documented_node_ports) {
                 ports.iter_mut().filter_map(Value::as_object_mut).for_each(|port| drop(port.remove("nodePort")));
+                object["spec"]["type"] = json!("ClusterIP");
             }
             if object["spec"]["template"]["spec"].is_object() {
                 object["spec"]["template"]["spec"]["nodeName"] = json!(NODE);
