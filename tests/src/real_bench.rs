@@ -55,7 +55,7 @@ impl<'a> RealBench<'a> {
         node_ports: NodePorts,
     ) -> Self {
         let client = kubernetes.api().client().await.expect("a client");
-        let cluster = ClusterOnKubernetes::alpha(&client, namespace, options, node_ports).await;
+        let cluster = ClusterOnKubernetes::alpha(kubernetes.api(), namespace, options, node_ports).await;
         let cluster = cluster.expect("the recorded cluster can be deployed");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bench = Self { kubernetes, cluster, client, folder };

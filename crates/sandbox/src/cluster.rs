@@ -1,6 +1,8 @@
 //! A whole recorded cluster: pachd with its etcd, its bucket on an S3 server, and the Kubernetes API around it.
 
 #[cfg(feature = "programs")]
+mod kubernetes_workers;
+#[cfg(feature = "programs")]
 pub mod on_kubernetes;
 
 use std::io;

@@ -3,19 +3,19 @@
 
 use std::sync::Arc;
 
-use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
+use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 
+use super::kubernetes_workers::KubernetesWorkers;
 use super::{BUCKET, ClusterOptions, ServedBucket, StartError};
-use crate::kubernetes::{Etcd, EtcdVolume, PachydermDeployment, worker_objects};
+use crate::kubernetes::{Etcd, EtcdVolume, PachydermDeployment};
 use crate::pachd::objects::ObjectStore;
-use crate::pachd::pipelines::Workers;
 use crate::pachd::recorded;
 use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
-use crate::programs::kubernetes::{NODE, STORAGE_CLASS};
+use crate::programs::ProgramError;
+use crate::programs::kubernetes::{ApiServer, NODE, STORAGE_CLASS};
 use crate::s3::{S3Options, S3Server};
 
 /// Where pods say that they are: where the sandbox serves.
@@ -45,17 +45,19 @@ pub struct ClusterOnKubernetes {
 }
 
 impl ClusterOnKubernetes {
-    /// Serves cluster *alpha* in a new namespace: 12 pipelines of every kind, with open commits. Needs a runtime of several
-    /// threads, and pods that run on [`NODE`]. etcd's volume is one of the class [`STORAGE_CLASS`].
+    /// Serves cluster *alpha* in a new namespace: 12 pipelines of every kind, with open commits. Its pods run on [`NODE`]; etcd's
+    /// volume is one of the class [`STORAGE_CLASS`].
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn alpha(
-        client: &Client,
+        kubernetes: &ApiServer,
         namespace: &str,
         options: ClusterOptions,
         node_ports: NodePorts,
     ) -> Result<Self, StartError> {
+        let unusable = |error: ProgramError| StartError::Deploy(error.to_string());
+        let client = &kubernetes.client().await.map_err(unusable)?;
         let (access_key, secret_key) = options.access_key.clone();
         let s3 = S3Server::start(S3Options { access_key, secret_key, ..S3Options::default() }).await?;
         let objects: Arc<dyn ObjectStore> = Arc::new(ServedBucket::new(s3.bucket(BUCKET), &options.storage));
@@ -68,8 +70,7 @@ impl ClusterOnKubernetes {
         deployment.storage_v2 = options.storage_v2;
         // The volume itself is the provisioner's work: all that is used of this is that there is a claim.
         deployment.etcd = Etcd::StatefulSet(EtcdVolume::HostPath(String::new()));
-        let workers =
-            KubernetesWorkers { runtime: Handle::current(), client: client.clone(), namespace: namespace.to_owned() };
+        let workers = KubernetesWorkers::start(&kubernetes.kubeconfig().map_err(unusable)?, namespace)?;
         let pachd = PachdServer::start(
             recorded,
             PachdOptions {
@@ -145,74 +146,5 @@ async fn create(client: &Client, namespace: &str, object: Value) -> Result<(), S
         // All deployments of a Kubernetes share it.
         Err(kube::Error::Api(status)) if kind == "ClusterRole" && status.code == 409 => Ok(()),
         created => created.map(drop).map_err(|error| refused(&error)),
-    }
-}
-
-/// pachd's hand in a real Kubernetes: the ReplicationControllers and Services of its pipelines' workers.
-#[derive(Clone)]
-struct KubernetesWorkers {
-    runtime: Handle,
-    client: Client,
-    namespace: String,
-}
-
-impl std::fmt::Debug for KubernetesWorkers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KubernetesWorkers").field("namespace", &self.namespace).finish_non_exhaustive()
-    }
-}
-
-impl KubernetesWorkers {
-    fn api(&self, group: &str, kind: &str) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
-    }
-
-    fn wait<T>(&self, work: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
-        tokio::task::block_in_place(|| self.runtime.block_on(work))
-    }
-
-    async fn try_replace(&self, pipeline: &str, [mut controller, service]: [Value; 2]) -> kube::Result<()> {
-        let of_pipeline = ListParams::default().labels(&format!("component=worker,pipelineName={pipeline}"));
-        for kind in ["ReplicationController", "Service"] {
-            let api = self.api("", kind);
-            for old in api.list(&of_pipeline).await? {
-                let name = old.metadata.name.unwrap_or_default();
-                match api.delete(&name, &DeleteParams::background()).await {
-                    Err(kube::Error::Api(status)) if status.code == 404 => {}
-                    deleted => drop(deleted?),
-                }
-            }
-        }
-        controller["spec"]["template"]["spec"]["nodeName"] = json!(NODE);
-        for (kind, object) in [("ReplicationController", controller), ("Service", service)] {
-            let object = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
-            self.api("", kind).create(&PostParams::default(), &object).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Workers for KubernetesWorkers {
-    fn replace(&self, pipeline: &str, version: u64, spec_commit: &str, replicas: usize) {
-        let objects = worker_objects(pipeline, version, spec_commit, replicas);
-        // An API server that is away for a while is asked again, as the pipeline master does.
-        for _ in 0..100 {
-            match self.wait(self.try_replace(pipeline, objects.clone())) {
-                Ok(()) => return,
-                Err(kube::Error::Api(status)) if status.code == 422 => {
-                    tracing::error!(pipeline, status.message, "workers are refused");
-                    return;
-                }
-                Err(error) => tracing::warn!(pipeline, %error, "workers could not be replaced"),
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-    }
-
-    fn any_left(&self, pipeline: &str) -> bool {
-        let pods = ListParams::default().labels(&format!("component=worker,pipelineName={pipeline}"));
-        let listed = self.wait(async { self.api("", "Pod").list(&pods).await });
-        listed.map_or(true, |pods| !pods.items.is_empty())
     }
 }
