@@ -9,6 +9,7 @@ mod measure;
 mod outcome;
 mod picture;
 mod real_bench;
+mod shape;
 
 pub use bench::Bench;
 pub use binary::{Ended, Running, pachsnap};

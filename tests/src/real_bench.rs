@@ -57,11 +57,17 @@ impl<'a> RealBench<'a> {
         let client = kubernetes.api().client().await.expect("a client");
         let cluster = ClusterOnKubernetes::alpha(kubernetes.api(), namespace, options, node_ports).await;
         let cluster = cluster.expect("the recorded cluster can be deployed");
+        let bench = Self::around(kubernetes, cluster, client);
+        bench.wait_until_ready().await;
+        bench
+    }
+
+    /// A bench around a cluster that is served, with kubeconfig and configuration.
+    pub(crate) fn around(kubernetes: &'a KubernetesBench, cluster: ClusterOnKubernetes, client: Client) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bench = Self { kubernetes, cluster, client, folder };
         bench.write_kubeconfig(&kubernetes.api().kubeconfig().expect("a kubeconfig"));
         bench.write_config("");
-        bench.wait_until_ready().await;
         bench
     }
 

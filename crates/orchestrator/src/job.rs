@@ -20,8 +20,8 @@ pub struct Target {
     pub kubernetes: kube::Client,
     /// Namespace of the deployment.
     pub namespace: String,
-    /// Name of pachd's Deployment.
-    pub pachd_deployment: String,
+    /// Name of pachd's Deployment; found by itself when absent.
+    pub pachd_deployment: Option<String>,
     /// How the ports of pods are reached.
     pub pod_access: PodAccess,
     /// Address of pachd (`host:port`) when it isn't to be reached through its pod.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod recovery_point;
+mod shapes;
 
 use sandbox::programs::kubernetes::{ApiServerOptions, KubernetesBench};
 use tokio::sync::OnceCell;

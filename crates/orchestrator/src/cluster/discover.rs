@@ -1,35 +1,28 @@
 //! From a namespace to a [`Cluster`]: reads only, and proves what it read.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Namespace, Service};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use pachyderm::client::{Client, ClientOptions, TlsRoots, Token};
 use pachyderm::etcd::EtcdClient;
 
 use super::connection::Route;
 use super::environment::{Environment, grpc_port};
+use super::etcd_pods::EtcdPods;
 use super::{
-    Cluster, EntryService, Pipeline, Pods, Work, etcd_error, etcd_volume, identity, pachd_error, parse_version,
-    services, work,
+    Cluster, EntryService, Pipeline, Pods, Work, deployments, etcd_error, etcd_volume, identity, pachd_error,
+    parse_version, services, work,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::job::{Opened, Stores, Target};
 use crate::manifest::{ClusterRecord, EtcdRecord};
 
-/// Name of etcd's Service and of its client port in every deployment of Pachyderm 1.x.
-const ETCD: &str = "etcd";
-
-/// Port of etcd's clients in every deployment of Pachyderm 1.x.
-const ETCD_PORT: u16 = 2379;
-
 /// Reads everything that a run has to know, and proves that pachd, etcd and the bucket belong together.
 ///
 /// # Errors
-/// `NotFound` without a deployment of Pachyderm in the namespace, `Denied` naming the right that is missing,
+/// `NotFound` without a deployment of Pachyderm in the namespace, `Configuration` when an option has to say which of several
+/// it is or where etcd is, `Denied` naming the right that is missing,
 /// `UnsupportedCluster` for other storage or versions, `WrongCluster` when the parts contradict each other.
 pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> Result<Cluster> {
     let kubernetes = &target.kubernetes;
@@ -40,7 +33,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
             .advise("check the context with `kubectl version`; choose one with --context or --kubeconfig")
     })?;
     let namespace = read_namespace(target).await?;
-    let deployment = read_deployment(target).await?;
+    let deployment = deployments::pachd(target).await?;
     let environment = Environment::read(kubernetes, &target.namespace, &deployment).await?;
     environment.refuse_storage_v2()?;
 
@@ -54,7 +47,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
     let info = pachd.inspect_cluster().await.map_err(|error| pachd_error("reading the cluster's id", error))?;
 
     let mut warnings = Vec::new();
-    let etcd_pods = EtcdPods::read(target).await?;
+    let etcd_pods = EtcdPods::read(target, environment.etcd_host()).await?;
     let (etcd, etcd_record) = match connect_etcd(target, &etcd_pods).await {
         Ok((client, record)) => (Some(client), Some(record)),
         Err(error) => {
@@ -68,7 +61,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
     if let Some(etcd) = &etcd {
         identity::same_cluster(etcd, &info.id).await?;
     }
-    let (etcd_volumes, unread) = etcd_volume::read(kubernetes, &target.namespace, &etcd_pods.selector).await?;
+    let (etcd_volumes, unread) = etcd_volume::read(kubernetes, &target.namespace, &etcd_pods).await?;
     warnings.extend(unread.into_iter().map(|what| format!("volume under etcd: {what}")));
 
     let location = environment.bucket((major, minor))?;
@@ -122,8 +115,8 @@ struct Moving {
 
 impl Moving {
     async fn read(target: &Target, deployment: &Deployment, pachd: &Client) -> Result<Self> {
-        let mut entry_labels = vec![template_labels(deployment)];
-        entry_labels.extend(dash_labels(target).await?);
+        let mut entry_labels = vec![deployments::pod_labels(deployment)];
+        entry_labels.extend(deployments::dashboards(target).await?.iter().map(deployments::pod_labels));
         let services = services::read(&target.kubernetes, &target.namespace, &entry_labels).await?;
         let pipelines = work::pipelines(pachd).await?;
         let work = work::read(pachd, &pipelines).await?;
@@ -138,7 +131,7 @@ impl Cluster {
     /// # Errors
     /// Those of Kubernetes and pachd.
     pub(crate) async fn refresh(&mut self, target: &Target) -> Result<()> {
-        let moving = Moving::read(target, &read_deployment(target).await?, &self.pachd).await?;
+        let moving = Moving::read(target, &deployments::pachd(target).await?, &self.pachd).await?;
         self.services = moving.services;
         self.pipelines = moving.pipelines;
         self.work = moving.work;
@@ -155,63 +148,12 @@ async fn read_namespace(target: &Target) -> Result<Namespace> {
     })
 }
 
-async fn read_deployment(target: &Target) -> Result<Deployment> {
-    let deployments: Api<Deployment> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
-    deployments.get_opt(&target.pachd_deployment).await?.ok_or_else(|| {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("namespace {:?} has no Deployment {:?}", target.namespace, target.pachd_deployment),
-        )
-        .advise("choose the namespace of Pachyderm with -n, or name its Deployment with --pachd-deployment")
-    })
-}
-
-fn template_labels(deployment: &Deployment) -> BTreeMap<String, String> {
-    let metadata = deployment.spec.template.metadata.as_ref();
-    metadata.and_then(|metadata| metadata.labels.clone()).unwrap_or_default()
-}
-
-fn label_selector(labels: &BTreeMap<String, String>) -> String {
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
-}
-
-async fn dash_labels(target: &Target) -> Result<Vec<BTreeMap<String, String>>> {
-    let deployments: Api<Deployment> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
-    Ok(deployments.get_opt("dash").await?.iter().map(template_labels).collect())
-}
-
-/// etcd's pods and the port that clients use, from its Service, whose name Pachyderm's programs have built in.
-struct EtcdPods {
-    selector: String,
-    port: u16,
-}
-
-impl EtcdPods {
-    async fn read(target: &Target) -> Result<Self> {
-        let services: Api<Service> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
-        let spec = services.get_opt(ETCD).await?.and_then(|service| service.spec).unwrap_or_default();
-        let ports = spec.ports.unwrap_or_default();
-        let client = ports.iter().find(|port| port.name.as_deref() == Some("client-port")).or(ports.first());
-        // A named target port is the container's of that name, which every deployment of 1.x gives this number.
-        let port = client.and_then(|port| match &port.target_port {
-            Some(IntOrString::Int(number)) => u16::try_from(*number).ok(),
-            Some(IntOrString::String(_)) => None,
-            None => u16::try_from(port.port).ok(),
-        });
-        let selector = spec.selector.filter(|selector| !selector.is_empty());
-        Ok(Self {
-            selector: selector.map_or_else(|| format!("app={ETCD}"), |selector| label_selector(&selector)),
-            port: port.unwrap_or(ETCD_PORT),
-        })
-    }
-}
-
 /// Connects to the pachd of a target, without discovering anything else.
 ///
 /// # Errors
-/// `NotFound` without a Deployment of pachd, `Unreachable` when it does not answer.
+/// `NotFound` without a Deployment of pachd, `Configuration` with several that could be it, `Unreachable` when it does not answer.
 pub async fn connect_pachd(target: &Target) -> Result<Client> {
-    connect(target, &read_deployment(target).await?).await
+    connect(target, &deployments::pachd(target).await?).await
 }
 
 /// A client of pachd: through a ready pod of its Deployment, or at the address that the target names.
@@ -219,7 +161,7 @@ pub async fn connect_pachd(target: &Target) -> Result<Client> {
 /// # Errors
 /// `Configuration` for an address that is none.
 async fn connect(target: &Target, deployment: &Deployment) -> Result<Client> {
-    let selector = label_selector(&template_labels(deployment));
+    let selector = deployments::label_selector(&deployments::pod_labels(deployment));
     let pod = Pods::of(target).with_labels(selector, grpc_port(deployment));
     let options = ClientOptions {
         token: target.token.clone().map(Token::new),
@@ -238,23 +180,12 @@ async fn connect_etcd(target: &Target, etcd: &EtcdPods) -> Result<(EtcdClient, E
         client.get(b"gc-generation").await.map_err(|error| etcd_error("reading gc-generation", error))?;
     let record = EtcdRecord {
         version: status.version,
-        image: etcd_image(target).await?,
+        image: etcd.image(),
         db_size: u64::try_from(status.db_size).unwrap_or_default(),
         members: members.len(),
         gc_generation: gc_generation.map(|value| String::from_utf8_lossy(&value.value).into_owned()),
     };
     Ok((client, record))
-}
-
-async fn etcd_image(target: &Target) -> Result<Option<String>> {
-    let sets: Api<StatefulSet> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
-    let deployments: Api<Deployment> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
-    let template = match sets.get_opt(ETCD).await? {
-        Some(set) => Some(set.spec.template),
-        None => deployments.get_opt(ETCD).await?.map(|one| one.spec.template),
-    };
-    let containers = template.and_then(|template| template.spec).map(|spec| spec.containers).unwrap_or_default();
-    Ok(containers.into_iter().next().and_then(|container| container.image))
 }
 
 /// An error and its causes in one line.

@@ -78,6 +78,11 @@ impl Environment {
         self.get("ETCD_PREFIX").unwrap_or("pachyderm/1.7.0")
     }
 
+    /// `ETCD_SERVICE_HOST`, where the Deployment sets it itself.
+    pub(super) fn etcd_host(&self) -> Option<&str> {
+        self.get("ETCD_SERVICE_HOST")
+    }
+
     /// The bucket. `version` decides what an absent `REVERSE` means: true up to 1.10, false from 1.11 on, and 1.7
     /// never reverses.
     pub(super) fn bucket(&self, version: (u32, u32)) -> Result<BucketLocation> {
@@ -149,7 +154,8 @@ fn with_scheme(endpoint: &str, secure: bool) -> String {
     }
 }
 
-fn pachd_container(deployment: &Deployment) -> Option<&Container> {
+/// The container with pachd's variables, if it is pachd's Deployment.
+pub(super) fn pachd_container(deployment: &Deployment) -> Option<&Container> {
     let pod = deployment.spec.template.spec.as_ref()?;
     let has_backend =
         |container: &&Container| container.env.iter().flatten().any(|variable| variable.name == "STORAGE_BACKEND");
@@ -186,5 +192,23 @@ mod tests {
         assert_eq!(port(variables(&[("PORT", "1650")]), serde_json::json!([])), 1650);
         assert_eq!(port(variables(&[]), certificate.clone()), 653);
         assert_eq!(port(variables(&[("PEER_PORT", "1653")]), certificate), 1653);
+    }
+
+    #[test]
+    fn an_absent_reverse_means_what_it_meant_in_that_version() {
+        let reversed = |backend: &str, reverse: Option<&str>, version| {
+            let all = [("STORAGE_BACKEND", backend), ("AMAZON_BUCKET", "data"), ("MINIO_BUCKET", "data")];
+            let all = all.into_iter().chain([("MINIO_ENDPOINT", "minio:9000")]);
+            let all = all.chain(reverse.map(|value| ("REVERSE", value)));
+            let values = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            Environment { values, image: None }.bucket(version).unwrap().layout.is_reversed()
+        };
+        for (version, absent) in [((1, 7), false), ((1, 8), true), ((1, 10), true), ((1, 11), false), ((1, 13), false)]
+        {
+            assert_eq!(reversed("AMAZON", None, version), absent, "{version:?}");
+            assert!(!reversed("AMAZON", Some("false"), version), "{version:?}");
+            assert!(!reversed("MINIO", Some("true"), version), "{version:?}");
+        }
+        assert!(reversed("AMAZON", Some("true"), (1, 13)));
     }
 }

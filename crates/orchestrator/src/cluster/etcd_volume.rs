@@ -1,45 +1,59 @@
 //! The persistent volumes under etcd: pod spec → claim → volume → the provider's name of it.
 
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, Pod};
-use kube::Api;
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec};
+use kube::{Api, ResourceExt};
 
+use super::etcd_pods::{EtcdPods, data_volume};
 use crate::error::Result;
 use crate::manifest::EtcdVolumeRecord;
+
+/// Where a claim and a volume name their class in Kubernetes' older way, which every `pachctl deploy` uses.
+const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
 /// Reads the volumes of every etcd pod. A claim or volume that can't be read is named in `unread` instead.
 pub(super) async fn read(
     kubernetes: &kube::Client,
     namespace: &str,
-    selector: &str,
+    etcd: &EtcdPods,
 ) -> Result<(Vec<EtcdVolumeRecord>, Vec<String>)> {
-    let pods: Api<Pod> = Api::namespaced(kubernetes.clone(), namespace);
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(kubernetes.clone(), namespace);
     let volumes: Api<PersistentVolume> = Api::all(kubernetes.clone());
     let (mut found, mut unread) = (Vec::new(), Vec::new());
-    for pod in pods.list(&ListParams::default().labels(selector)).await? {
-        let pod_name = pod.metadata.name.clone().unwrap_or_default();
-        for volume in pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
-            if let Some(host_path) = &volume.host_path {
-                found.push(EtcdVolumeRecord {
-                    pod: pod_name.clone(),
-                    claim: String::new(),
-                    volume: volume.name.clone(),
-                    source: "hostPath".to_owned(),
-                    id: host_path.path.clone(),
-                    capacity: None,
-                    storage_class: None,
-                });
-            }
-            let Some(claim_source) = &volume.persistent_volume_claim else { continue };
-            match claims.get(&claim_source.claim_name).await {
-                Ok(claim) => match resolve(&volumes, &claim, &pod_name).await {
-                    Ok(Some(record)) => found.push(record),
-                    Ok(None) => unread.push(format!("claim {} is not bound", claim_source.claim_name)),
-                    Err(error) => unread.push(format!("volume of claim {}: {error}", claim_source.claim_name)),
-                },
-                Err(error) => unread.push(format!("claim {}: {error}", claim_source.claim_name)),
-            }
+    if etcd.pods.is_empty() {
+        unread.push(format!("no pod of etcd is in namespace {namespace:?}"));
+    }
+    for pod in &etcd.pods {
+        let pod_name = pod.name_any();
+        let Some(volume) = data_volume(pod) else {
+            unread.push(format!("pod {pod_name} keeps etcd's data in no volume: it is lost with the pod"));
+            continue;
+        };
+        if let Some(host_path) = &volume.host_path {
+            found.push(EtcdVolumeRecord {
+                pod: pod_name,
+                claim: String::new(),
+                volume: volume.name.clone(),
+                source: "hostPath".to_owned(),
+                id: host_path.path.clone(),
+                capacity: None,
+                storage_class: None,
+            });
+            continue;
+        }
+        let Some(claim_source) = &volume.persistent_volume_claim else {
+            let name = &volume.name;
+            unread.push(format!(
+                "pod {pod_name} keeps etcd's data in volume {name}, which is neither a claim nor a host path"
+            ));
+            continue;
+        };
+        match claims.get(&claim_source.claim_name).await {
+            Ok(claim) => match resolve(&volumes, &claim, &pod_name).await {
+                Ok(Some(record)) => found.push(record),
+                Ok(None) => unread.push(format!("claim {} is not bound", claim_source.claim_name)),
+                Err(error) => unread.push(format!("volume of claim {}: {error}", claim_source.claim_name)),
+            },
+            Err(error) => unread.push(format!("claim {}: {error}", claim_source.claim_name)),
         }
     }
     Ok((found, unread))
@@ -53,6 +67,8 @@ async fn resolve(
     let Some(spec) = &claim.spec else { return Ok(None) };
     let Some(name) = spec.volume_name.clone().filter(|name| !name.is_empty()) else { return Ok(None) };
     let volume = volumes.get(&name).await?;
+    let class = |annotations: &std::collections::BTreeMap<String, String>| annotations.get(CLASS_ANNOTATION).cloned();
+    let (volume_class, claim_class) = (class(volume.annotations()), class(claim.annotations()));
     let volume_spec = volume.spec.unwrap_or_default();
     let (source, id) = source_of(&volume_spec);
     Ok(Some(EtcdVolumeRecord {
@@ -62,7 +78,10 @@ async fn resolve(
         source,
         id,
         capacity: volume_spec.capacity.and_then(|capacity| capacity.get("storage").map(|size| size.0.clone())),
-        storage_class: volume_spec.storage_class_name.or_else(|| spec.storage_class_name.clone()),
+        storage_class: [volume_spec.storage_class_name, volume_class, spec.storage_class_name.clone(), claim_class]
+            .into_iter()
+            .flatten()
+            .find(|class| !class.is_empty()),
     }))
 }
 
@@ -85,6 +104,15 @@ fn source_of(spec: &PersistentVolumeSpec) -> (String, String) {
     }
     if let Some(path) = &spec.local {
         return ("local".to_owned(), path.path.clone());
+    }
+    if let Some(nfs) = &spec.nfs {
+        return ("nfs".to_owned(), format!("{}:{}", nfs.server, nfs.path));
+    }
+    if let Some(disk) = &spec.vsphere_volume {
+        return ("vsphereVolume".to_owned(), disk.volume_path.clone());
+    }
+    if let Some(disk) = &spec.cinder {
+        return ("cinder".to_owned(), disk.volume_id.clone());
     }
     ("other".to_owned(), String::new())
 }

@@ -2,9 +2,11 @@
 
 mod bucket_location;
 mod connection;
+mod deployments;
 mod description;
 mod discover;
 mod environment;
+mod etcd_pods;
 mod etcd_volume;
 mod identity;
 pub mod rights;

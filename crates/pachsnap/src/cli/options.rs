@@ -103,7 +103,7 @@ pub(crate) struct GlobalOptions {
     /// The kubeconfig
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// Name of pachd's Deployment
+    /// Name of pachd's Deployment; found by itself if not given
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) pachd_deployment: Option<String>,
     /// Address of pachd, to go there instead of to its pod
@@ -153,6 +153,7 @@ impl GlobalOptions {
             ("--kubeconfig", path(&self.kubeconfig)),
             ("--pachd-deployment", self.pachd_deployment.clone()),
             ("--pachd-address", self.pachd_address.clone()),
+            ("--etcd-address", self.etcd_address.clone()),
             ("--token-file", path(&self.token_file)),
             ("--config", path(&self.config)),
         ]

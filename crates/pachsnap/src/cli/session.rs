@@ -46,7 +46,7 @@ impl Session {
         Ok(Target {
             kubernetes: kubernetes::client(settings)?,
             namespace,
-            pachd_deployment: config.require("cluster.pachd-deployment")?.to_owned(),
+            pachd_deployment: config.text("cluster.pachd-deployment").map(str::to_owned),
             pod_access: match (config.text("cluster.pod-access"), place) {
                 (Some("port-forward"), _) | (Some("auto") | None, Place::Outside) => PodAccess::PortForward,
                 _ => PodAccess::PodAddress,

@@ -55,7 +55,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("cluster.namespace", Kind::Text, None, "namespace of the deployment; the context's if not set"),
     field("cluster.context", Kind::Text, None, "context of the kubeconfig"),
     field("cluster.kubeconfig", Kind::Path, None, "kubeconfig; $KUBECONFIG, ~/.kube/config or the pod's if not set"),
-    field("cluster.pachd-deployment", Kind::Text, Some("pachd"), "name of pachd's Deployment"),
+    field("cluster.pachd-deployment", Kind::Text, None, "name of pachd's Deployment; found by itself if not set"),
     field(
         "cluster.pod-access",
         Kind::Choice(&["auto", "port-forward", "pod-address"]),

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::kubernetes_workers::KubernetesWorkers;
-use super::{BUCKET, ClusterOptions, ServedBucket, StartError};
+use super::{BUCKET, ClusterOptions, ServedBucket, StartError, Storage};
 use crate::kubernetes::{Etcd, EtcdVolume, PachydermDeployment};
+use crate::pachd::folder::FolderObjects;
 use crate::pachd::objects::ObjectStore;
-use crate::pachd::recorded;
+use crate::pachd::recorded::{self, LoadError, Recorded};
 use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
 use crate::programs::ProgramError;
 use crate::programs::kubernetes::{ApiServer, NODE, STORAGE_CLASS};
@@ -56,49 +58,117 @@ impl ClusterOnKubernetes {
         options: ClusterOptions,
         node_ports: NodePorts,
     ) -> Result<Self, StartError> {
-        let unusable = |error: ProgramError| StartError::Deploy(error.to_string());
-        let client = &kubernetes.client().await.map_err(unusable)?;
-        let (access_key, secret_key) = options.access_key.clone();
-        let s3 = S3Server::start(S3Options { access_key, secret_key, ..S3Options::default() }).await?;
-        let objects: Arc<dyn ObjectStore> = Arc::new(ServedBucket::new(s3.bucket(BUCKET), &options.storage));
-        let recorded = recorded::load_alpha(objects, options.running)?;
-        create(client, namespace, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
-            .await?;
-
-        let backend = options.storage.backend(s3.addr().to_string(), options.access_key);
+        let clock = ExtractClock::Recorded(recorded::alpha_clock()?);
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let cluster = Self::serve(kubernetes, namespace, &options, (recorded::load_alpha, clock), id.clone()).await?;
+        let backend = options.storage.backend(cluster.s3.addr().to_string(), options.access_key);
         let mut deployment = PachydermDeployment::new(namespace, backend);
+        deployment.deployment_id = id;
         deployment.storage_v2 = options.storage_v2;
         // The volume itself is the provisioner's work: all that is used of this is that there is a claim.
         deployment.etcd = Etcd::StatefulSet(EtcdVolume::HostPath(String::new()));
+        let objects = deployment.objects().into_iter().filter_map(adapt).collect();
+        cluster.create(kubernetes, objects, node_ports).await?;
+        Ok(cluster)
+    }
+
+    /// Serves cluster *amazon*, which has one input and two pipelines, in a new namespace whose objects are those of a manifest
+    /// of several YAML documents. Its pods run on [`NODE`], and pachd's and etcd's ports are the sandbox's.
+    ///
+    /// What differs from one namespace to the next has to stand there as a placeholder: `__NAMESPACE__`, `__S3__` (host and
+    /// port), `__BUCKET__`, `__ACCESS_KEY__`, `__SECRET_KEY__`, `__HOST_PATH__` (the folder of a LOCAL deployment).
+    ///
+    /// # Errors
+    /// [`StartError`], also for a manifest that isn't YAML.
+    pub async fn of_manifest(
+        kubernetes: &ApiServer,
+        namespace: &str,
+        options: ClusterOptions,
+        node_ports: NodePorts,
+        manifest: &str,
+    ) -> Result<Self, StartError> {
+        let load = (recorded::load_amazon as Load, ExtractClock::Now);
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let cluster = Self::serve(kubernetes, namespace, &options, load, id).await?;
+        let host_path = match &options.storage {
+            Storage::Local(folder) => folder.display().to_string(),
+            _ => String::new(),
+        };
+        let mut manifest = manifest.to_owned();
+        for (placeholder, value) in [
+            ("__NAMESPACE__", namespace),
+            ("__S3__", &cluster.s3.addr().to_string()),
+            ("__BUCKET__", BUCKET),
+            ("__ACCESS_KEY__", &options.access_key.0),
+            ("__SECRET_KEY__", &options.access_key.1),
+            ("__HOST_PATH__", &host_path),
+        ] {
+            manifest = manifest.replace(placeholder, value);
+        }
+        let documents = serde_yaml_ng::Deserializer::from_str(&manifest).map(Value::deserialize);
+        let objects = documents.collect::<Result<Vec<Value>, _>>();
+        let objects = objects.map_err(|error| StartError::Deploy(error.to_string()))?;
+        cluster.create(kubernetes, objects, node_ports).await?;
+        Ok(cluster)
+    }
+
+    /// Starts pachd, etcd and S3 for a new namespace that has no other objects than those of pipelines.
+    async fn serve(
+        kubernetes: &ApiServer,
+        namespace: &str,
+        options: &ClusterOptions,
+        (load, clock): (Load, ExtractClock),
+        deployment_id: String,
+    ) -> Result<Self, StartError> {
+        let client = &kubernetes.client().await.map_err(unusable)?;
+        let (access_key, secret_key) = options.access_key.clone();
+        let s3 = S3Server::start(S3Options { access_key, secret_key, ..S3Options::default() }).await?;
+        let objects: Arc<dyn ObjectStore> = match &options.storage {
+            Storage::Local(folder) => Arc::new(FolderObjects::new(folder.join("pachd"))),
+            storage => Arc::new(ServedBucket::new(s3.bucket(BUCKET), storage)),
+        };
+        let recorded = load(objects, options.running)?;
+        create(client, namespace, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
+            .await?;
         let workers = KubernetesWorkers::start(&kubernetes.kubeconfig().map_err(unusable)?, namespace)?;
         let pachd = PachdServer::start(
             recorded,
             PachdOptions {
                 workers: Arc::new(workers),
                 master_interval: options.master_interval,
-                clock: ExtractClock::Recorded(recorded::alpha_clock()?),
-                deployment_id: deployment.deployment_id.clone(),
-                auth: options.auth,
+                clock,
+                deployment_id,
+                auth: options.auth.clone(),
             },
         )
         .await?;
-        for object in deployment.objects() {
-            if let Some(object) = adapt(object, &pachd, node_ports) {
-                create(client, namespace, object).await?;
-            }
-        }
         Ok(Self { s3, pachd, namespace: namespace.to_owned() })
+    }
+
+    async fn create(
+        &self,
+        kubernetes: &ApiServer,
+        objects: Vec<Value>,
+        node_ports: NodePorts,
+    ) -> Result<(), StartError> {
+        let client = &kubernetes.client().await.map_err(unusable)?;
+        for object in objects {
+            create(client, &self.namespace, place(object, &self.pachd, node_ports)).await?;
+        }
+        Ok(())
     }
 }
 
-/// The object as this Kubernetes takes it: on the node, at the sandbox's ports, with a volume of the class that is served.
-fn adapt(mut object: Value, pachd: &PachdServer, node_ports: NodePorts) -> Option<Value> {
-    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    if ["PersistentVolume", "PersistentVolumeClaim", "StorageClass"].contains(&kind.as_str()) {
-        return None;
-    }
-    if kind == "Service" {
+/// Loads a recorded cluster into a bucket, with its pipelines running or stopped.
+type Load = fn(Arc<dyn ObjectStore>, bool) -> Result<Recorded, LoadError>;
+
+fn unusable(error: ProgramError) -> StartError {
+    StartError::Deploy(error.to_string())
+}
+
+/// The object on the node, at the sandbox's ports.
+fn place(mut object: Value, pachd: &PachdServer, node_ports: NodePorts) -> Value {
+    if object["kind"] == "Service" {
         for port in object["spec"]["ports"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
             if node_ports == NodePorts::Any {
                 port.remove("nodePort");
@@ -112,14 +182,22 @@ fn adapt(mut object: Value, pachd: &PachdServer, node_ports: NodePorts) -> Optio
         let template = &mut object["spec"]["template"];
         template["spec"]["nodeName"] = json!(NODE);
         template["metadata"]["annotations"][POD_ADDRESS] = json!("127.0.0.1");
-    }
-    if kind == "Deployment" && name == "pachd" {
-        let container = &mut object["spec"]["template"]["spec"]["containers"][0];
-        if let Some(environment) = container["env"].as_array_mut() {
+        for container in template["spec"]["containers"].as_array_mut().into_iter().flatten() {
+            let environment = container.get_mut("env").and_then(Value::as_array_mut);
+            let is_pachd = |all: &&mut Vec<Value>| all.iter().any(|variable| variable["name"] == "STORAGE_BACKEND");
+            let Some(environment) = environment.filter(is_pachd) else { continue };
             for (name, port) in [("PORT", pachd.external().port()), ("PEER_PORT", pachd.peer().port())] {
                 environment.push(json!({"name": name, "value": port.to_string()}));
             }
         }
+    }
+    object
+}
+
+/// The object of a whole deployment with a volume of the class that is served, if it isn't the provisioner's work.
+fn adapt(mut object: Value) -> Option<Value> {
+    if ["PersistentVolume", "PersistentVolumeClaim", "StorageClass"].iter().any(|kind| object["kind"] == *kind) {
+        return None;
     }
     for claim in object["spec"]["volumeClaimTemplates"].as_array_mut().into_iter().flatten() {
         claim["metadata"]["annotations"] = Value::Null;
@@ -135,16 +213,20 @@ async fn create(client: &Client, namespace: &str, object: Value) -> Result<(), S
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
     let kind = text(&object["kind"]);
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
-    let cluster_wide = ["ClusterRole", "ClusterRoleBinding", "Namespace"].contains(&kind.as_str());
-    let api: Api<DynamicObject> = if cluster_wide {
+    let cluster_wide = ["ClusterRole", "ClusterRoleBinding", "Namespace", "PersistentVolume", "StorageClass"];
+    let api: Api<DynamicObject> = if cluster_wide.contains(&kind.as_str()) {
         Api::all_with(client.clone(), &resource)
     } else {
         Api::namespaced_with(client.clone(), namespace, &resource)
     };
     let object = serde_json::from_value(object).map_err(|error| refused(&error))?;
     match api.create(&PostParams::default(), &object).await {
-        // All deployments of a Kubernetes share it.
-        Err(kube::Error::Api(status)) if kind == "ClusterRole" && status.code == 409 => Ok(()),
+        // All deployments of a Kubernetes share them.
+        Err(kube::Error::Api(status))
+            if ["ClusterRole", "StorageClass"].contains(&kind.as_str()) && status.code == 409 =>
+        {
+            Ok(())
+        }
         created => created.map(drop).map_err(|error| refused(&error)),
     }
 }
