@@ -75,12 +75,13 @@ impl Bench {
         running
     }
 
-    /// From now on every answer of Kubernetes and pachd takes a moment: long beside the way of an event to a test and of a
-    /// signal back.
-    pub fn answer_slowly(&self) {
+    /// From now on every answer of Kubernetes, pachd and the vault takes a moment: long beside the way of an event to a test
+    /// and of a signal back.
+    pub fn answer_slowly(&self, vault: &S3Server) {
         const MOMENT: Duration = Duration::from_millis(60);
         self.cluster.kubernetes.add_fault(Fault::new(FaultAction::Delay(MOMENT)).always());
         self.cluster.pachd.faults().delay_calls(MOMENT);
+        vault.set_latency(None, MOMENT);
     }
 
     /// From now on everything is answered at once.
@@ -88,6 +89,7 @@ impl Bench {
         self.cluster.kubernetes.clear_faults();
         self.cluster.s3.faults().clear();
         vault.faults().clear();
+        vault.set_latency(None, Duration::ZERO);
         let faults = self.cluster.pachd.faults();
         faults.delay_calls(Duration::ZERO);
         faults.delay_operations(Duration::ZERO);

@@ -1,5 +1,7 @@
 //! How a run ended: exit code, message, and the state of the cluster afterwards.
 
+use sandbox::cluster::NAMESPACE;
+
 use crate::{Bench, Ended, Picture};
 
 /// The run ended with this code, and said all of these words on stderr.
@@ -36,6 +38,8 @@ pub async fn assert_put_back(bench: &Bench, before: &Picture, ended: &Ended, cod
     assert_said(ended, code, words);
     assert_as_before(before, &bench.picture().await);
     assert_eq!(bench.run_with("manifest.json"), None);
+    let snapshots = bench.cluster.kubernetes.objects("volumesnapshots", Some(NAMESPACE));
+    assert_eq!(snapshots, Vec::<serde_json::Value>::new(), "a snapshot of the disk is left");
 }
 
 /// The cluster is as it was, and nothing of a run is left in it. Starting pipelines makes new commits, so heads differ;

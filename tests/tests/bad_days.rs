@@ -132,6 +132,7 @@ async fn a_stream_that_ends_early_without_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_ends_early_without_etcd_to_tell() {
     let bench = Bench::new().await;
+    bench.write_config("volume = \"skip\"\n");
     bench.change_config("[cluster]\n", "[cluster]\netcd-address = \"127.0.0.1:1\"\n");
     assert_refused(&bench, 16, &["would be in no artifact", "make etcd reachable"]).await;
     let open = Commit::named("raw", "3e62fdfd14e946f98a1a9a106454ae95");

@@ -8,6 +8,7 @@ use std::io::BufReader;
 
 use e2e::{Bench, assert_as_before, files_under};
 use prost::Message;
+use sandbox::cluster::ETCD_DATABASE;
 
 fn counted(ops: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<Vec<u8>, usize> {
     let mut counts = BTreeMap::new();
@@ -54,6 +55,15 @@ async fn a_snapshot_is_a_recovery_point_and_the_cluster_runs_as_before() {
     for step in ["discover", "pre-copy", "fence", "stop", "capture", "resume", "store", "compare", "read-back"] {
         assert!(manifest["steps"][step].is_f64(), "{step}: {}", manifest["steps"]);
     }
+
+    // So is the disk's, cut while nothing was written.
+    let volume = &manifest["artifacts"]["volumes"][0];
+    assert_eq!(volume["details"]["deletion-policy"], "Retain");
+    let disk = bench.cluster.kubernetes.csi().snapshot_folder(volume["details"]["snapshot-handle"].as_str().unwrap());
+    let disk = std::fs::read(disk.unwrap().join(ETCD_DATABASE)).unwrap();
+    let snapshot = std::fs::read(run.join("etcd.snapshot.db")).unwrap();
+    // etcd's snapshot is the database and its SHA-256.
+    assert!(disk == snapshot[..snapshot.len() - 32], "the disk held something else than etcd's snapshot");
 
     // The clone holds what the bucket held while the cluster was paused: every object that the stream names and more.
     let clone = bench.clones().join("alpha").join(manifest["run"].as_str().unwrap());

@@ -101,7 +101,7 @@ pub struct ClusterOptions {
     /// Present when auth is on.
     pub auth: Option<AuthOptions>,
     /// Whether etcd's volume is one of the sandbox's CSI driver, so that VolumeSnapshots of it can be cut. What etcd holds
-    /// at the cut is then the file [`ETCD_DATABASE`] of the snapshot.
+    /// at the cut is then the file [`ETCD_DATABASE`] of the snapshot. Means nothing for a LOCAL deployment.
     pub csi_etcd_volume: bool,
 }
 
@@ -114,7 +114,7 @@ impl Default for ClusterOptions {
             storage_v2: false,
             storage: Storage::Minio,
             auth: None,
-            csi_etcd_volume: false,
+            csi_etcd_volume: true,
         }
     }
 }
@@ -185,7 +185,9 @@ impl RecordedCluster {
         let backend = options.storage.backend(s3.addr().to_string(), options.access_key);
         let mut deployment = PachydermDeployment::new(NAMESPACE, backend);
         deployment.storage_v2 = options.storage_v2;
-        if options.csi_etcd_volume {
+        // A LOCAL deployment keeps etcd in a folder of its node.
+        let csi_etcd_volume = options.csi_etcd_volume && !matches!(options.storage, Storage::Local(_));
+        if csi_etcd_volume {
             let volume = EtcdVolume::Csi { driver: CSI_DRIVER.to_owned(), handle: ETCD_VOLUME.to_owned() };
             deployment.etcd = match deployment.etcd {
                 Etcd::StatefulSet(_) => Etcd::StatefulSet(volume),
@@ -205,7 +207,7 @@ impl RecordedCluster {
             },
         )
         .await?;
-        if options.csi_etcd_volume {
+        if csi_etcd_volume {
             let etcd = Arc::clone(&pachd.state().store);
             kubernetes.csi().on_cut(move |volume, folder| match volume {
                 ETCD_VOLUME => write_database(&etcd, &folder.join(ETCD_DATABASE)),

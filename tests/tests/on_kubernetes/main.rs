@@ -3,7 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
+mod in_the_cluster;
+mod kills;
 mod recovery_point;
+mod rights;
+mod script;
+mod service_account;
 mod shapes;
 
 use sandbox::programs::kubernetes::{ApiServerOptions, KubernetesBench};

@@ -163,6 +163,17 @@ async fn helm_with_other_service_ports_a_load_balancer_and_a_csi_volume() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn helm_over_folders_of_the_node() {
+    let node = tempfile::tempdir().unwrap();
+    let bench = bench("helm-local", Storage::Local(node.path().to_owned())).await;
+    bench.write_config(&format!("\n[bucket]\npath = \"{}\"\n", node.path().join("pachd").display()));
+    let found = discover(&bench).await;
+    assert_ways_in(&bench, &found, &["pachd ClusterIP"]).await;
+    assert_eq!(found["cluster"]["backend"], "LOCAL");
+    assert_etcd(&found, "pachyderm/etcd:v3.3.5", &[["", "etcd-storage", "hostPath", "/var/pachyderm/etcd", ""]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_member_of_etcd_has_its_volume_in_the_plan() {
     let bench = bench("etcd-members", Storage::Amazon).await;
     let found = discover(&bench).await;
@@ -239,6 +250,7 @@ async fn own_names_and_ports_and_two_deployments_that_could_be_pachds() {
     assert_said(&misnamed, 12, &["no Deployment \"pachd\"", "data-server, old-server"]);
     let named = document(&bench, &["discover", "-o", "json", "--pachd-deployment", "data-server"]).await;
     assert_eq!(named["services"], found["services"]);
+    assert_eq!(named["cluster"], found["cluster"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,4 +266,15 @@ async fn the_address_of_an_etcd_elsewhere_is_asked_for() {
     assert_eq!(found["cluster"]["etcd"]["image"], Value::Null);
     assert_eq!(found["cluster"]["etcd_volumes"], json!([]));
     assert!(found["warnings"].to_string().contains("no pod of etcd is in namespace"), "{}", found["warnings"]);
+
+    // The same by a Service whose endpoints are a person's: Kubernetes then names it to pachd.
+    let service = json!({"metadata": {"name": "etcd"}, "spec": {"ports": [{"name": "client-port", "port": 2379}]}});
+    let services = bench.objects::<Service>();
+    services.create(&PostParams::default(), &serde_json::from_value(service).unwrap()).await.unwrap();
+    let deployments = bench.objects::<Deployment>();
+    let mut pachd = deployments.get("pachd").await.unwrap();
+    let containers = &mut pachd.spec.template.spec.as_mut().unwrap().containers;
+    containers[0].env.as_mut().unwrap().retain(|variable| variable.name != "ETCD_SERVICE_HOST");
+    deployments.replace("pachd", &PostParams::default(), &pachd).await.unwrap();
+    assert_said(&bench.run(&["discover"]).await, 11, &["pachd's etcd is \"etcd\"", "--etcd-address"]);
 }

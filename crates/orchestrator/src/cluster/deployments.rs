@@ -12,8 +12,10 @@ use crate::job::Target;
 
 /// The name that every tool gives to pachd's Deployment.
 const PACHD: &str = "pachd";
-/// The name that every tool gives to the dashboard's Deployment and to its first container.
+/// The name that every tool gives to the dashboard's Deployment.
 const DASH: &str = "dash";
+/// The containers that it has in every version.
+const DASH_CONTAINERS: [&str; 2] = ["dash", "grpc-proxy"];
 
 /// pachd's Deployment: the one that the target names, else the one that is called `pachd`, else the only one whose container
 /// has pachd's variables.
@@ -45,12 +47,13 @@ pub(super) async fn pachd(target: &Target) -> Result<Deployment> {
     }
 }
 
-/// The dashboard's Deployments, by name or by container.
+/// The dashboard's Deployments, by name or by containers.
 pub(super) async fn dashboards(target: &Target) -> Result<Vec<Deployment>> {
     let deployments: Api<Deployment> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
     let is_dashboard = |one: &Deployment| {
-        let pod = one.spec.template.spec.as_ref();
-        one.name_any() == DASH || pod.is_some_and(|pod| pod.containers.iter().any(|container| container.name == DASH))
+        let containers = one.spec.template.spec.iter().flat_map(|pod| &pod.containers);
+        let names: Vec<&str> = containers.map(|container| container.name.as_str()).collect();
+        one.name_any() == DASH || DASH_CONTAINERS.iter().all(|name| names.contains(name))
     };
     Ok(deployments.list(&ListParams::default()).await?.items.into_iter().filter(is_dashboard).collect())
 }

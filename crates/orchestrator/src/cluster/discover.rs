@@ -52,7 +52,8 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
         Ok((client, record)) => (Some(client), Some(record)),
         Err(error) => {
             warnings.push(format!(
-                "etcd does not answer ({}): no etcd snapshot, and quiescence is proven by two polls only",
+                "etcd does not answer ({}): no etcd snapshot, and quiescence is proven by two polls only; if it \
+                 runs elsewhere, name its address with --etcd-address",
                 chain(&error)
             ));
             (None, None)
@@ -62,6 +63,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
         identity::same_cluster(etcd, &info.id).await?;
     }
     let (etcd_volumes, unread) = etcd_volume::read(kubernetes, &target.namespace, &etcd_pods).await?;
+    warnings.extend(etcd_record.as_ref().and_then(|record: &EtcdRecord| etcd_pods.unseen(record.members)));
     warnings.extend(unread.into_iter().map(|what| format!("volume under etcd: {what}")));
 
     let location = environment.bucket((major, minor))?;

@@ -78,6 +78,13 @@ impl EtcdPods {
         .advise("name its address with --etcd-address"))
     }
 
+    /// What isn't known when etcd has more members than there are pods, as when one waits for a node.
+    pub(super) fn unseen(&self, members: usize) -> Option<String> {
+        let pods = self.pods.len();
+        (pods > 0 && members > pods)
+            .then(|| format!("etcd has {members} members and {pods} pods: the volumes of the others are not known"))
+    }
+
     /// The image that they run.
     pub(super) fn image(&self) -> Option<String> {
         self.pods.iter().find_map(|pod| etcd_container(pod)?.image.clone())
@@ -146,6 +153,15 @@ mod tests {
         for host in ["", "etcd.other", "etcd.other.svc.cluster.local", "10.0.0.7", "etcd.pach.example"] {
             assert_eq!(service_of(host, "pach"), None, "{host}");
         }
+    }
+
+    #[test]
+    fn a_member_without_a_pod_is_missed() {
+        let etcd =
+            |pods: usize| EtcdPods { selector: String::new(), port: ETCD_PORT, pods: vec![Pod::default(); pods] };
+        assert!(etcd(2).unseen(3).unwrap().contains("3 members and 2 pods"));
+        assert_eq!(etcd(3).unseen(3), None);
+        assert_eq!(etcd(0).unseen(1), None, "it runs elsewhere, which is said already");
     }
 
     #[test]

@@ -30,7 +30,7 @@ const DISCOVER_CLUSTER: &[Right] = &[right("", "namespaces", &["get"]), right(""
 /// What every workflow reads in the cluster's namespace.
 const DISCOVER: &[Right] = &[
     right("apps", "deployments", &["get", "list"]),
-    right("apps", "statefulsets", &["get", "list"]),
+    right("apps", "statefulsets", &["list"]),
     right("", "secrets", &["get"]),
     right("", "pods", &["get", "list"]),
     right("", "pods/portforward", &["get", "create"]),

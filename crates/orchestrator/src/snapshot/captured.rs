@@ -1,6 +1,7 @@
 //! `captured.json`: what a run has captured, written before the manifest so that any machine can finish it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use super::cluster_objects;
 use super::staging::Staging;
 use crate::cluster::Cluster;
 use crate::error::Result;
-use crate::event::Step;
+use crate::event::{Events, Step};
 use crate::job::SnapshotSettings;
 use crate::manifest::{
     Artifacts, BucketArtifact, Checkpoint, ClusterRecord, Consistency, ConsistencyMode, EtcdArtifact, FormatVersion,
@@ -77,25 +78,27 @@ pub(super) async fn store(
     content: Content,
     staging: &Staging,
     facts: Facts<'_>,
+    events: &Events,
 ) -> Result<(Captured, String)> {
     let run = &facts.run;
-    vault
-        .pin_cluster(&ClusterIdentity::new(
-            &cluster.record.namespace_uid,
-            &cluster.record.cluster_id,
-            cluster.record.deployment_id.clone().unwrap_or_default(),
-        ))
-        .await?;
+    let identity = ClusterIdentity::new(
+        &cluster.record.namespace_uid,
+        &cluster.record.cluster_id,
+        cluster.record.deployment_id.clone().unwrap_or_default(),
+    );
+    events.change("write", layout::CLUSTER, vault.pin_cluster(&identity)).await?;
+    let put =
+        async |name: &str, path: &Path| events.change("write", name, vault.put_file_from_path(run, name, path)).await;
     let objects = cluster_objects::read(cluster).await?;
     let objects_path = staging.file(layout::CLUSTER_OBJECTS);
     tokio::fs::write(&objects_path, objects)
         .await
         .map_err(|cause| crate::Error::new(crate::ErrorKind::Failed, "writing to the staging folder").because(cause))?;
-    let cluster_objects = vault.put_file_from_path(run, layout::CLUSTER_OBJECTS, &objects_path).await?;
-    let metadata = vault.put_file_from_path(run, layout::METADATA, &content.metadata_path).await?;
+    let cluster_objects = put(layout::CLUSTER_OBJECTS, &objects_path).await?;
+    let metadata = put(layout::METADATA, &content.metadata_path).await?;
     let etcd = match &content.etcd {
         Some(etcd) => Some(EtcdArtifact {
-            file: vault.put_file_from_path(run, layout::ETCD_SNAPSHOT, &etcd.path).await?,
+            file: put(layout::ETCD_SNAPSHOT, &etcd.path).await?,
             revision: etcd.revision,
             keys: etcd.keys,
         }),
@@ -103,7 +106,7 @@ pub(super) async fn store(
     };
     let mut inventory = Vec::new();
     for (number, part) in content.clone.inventory.parts().iter().enumerate() {
-        inventory.push(vault.put_file_from_path(run, &layout::inventory_part(number), &part.path).await?);
+        inventory.push(put(&layout::inventory_part(number), &part.path).await?);
     }
     let summary = &content.metadata.summary;
     let mut warnings = facts.warnings.to_vec();
@@ -153,7 +156,8 @@ pub(super) async fn store(
         steps: facts.steps,
         warnings,
     };
-    let part = vault.put_json_create_only(run, layout::CAPTURED, &captured).await?;
+    let part =
+        events.change("write", layout::CAPTURED, vault.put_json_create_only(run, layout::CAPTURED, &captured)).await?;
     let summary = format!("parts and {} are in the vault", part.name);
     Ok((captured, summary))
 }

@@ -191,7 +191,9 @@ pub(super) async fn commit(
     events
         .step(Step::Commit, async {
             let (manifest, file) = sealed(manifest)?;
-            vault.put_bytes_create_only(&captured.run, layout::MANIFEST, &file.into()).await?;
+            let file = file.into();
+            let written = vault.put_bytes_create_only(&captured.run, layout::MANIFEST, &file);
+            events.change("write", layout::MANIFEST, written).await?;
             Ok::<_, Error>((manifest, "the recovery point exists".to_owned()))
         })
         .await

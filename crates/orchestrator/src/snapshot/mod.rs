@@ -102,8 +102,9 @@ pub async fn snapshot(
             warnings: &warnings,
             steps: events.steps(),
         };
-        let captured =
-            events.step(Step::Store, captured::store(&cluster, &vault, settings, content, &staging, facts)).await?;
+        let captured = events
+            .step(Step::Store, captured::store(&cluster, &vault, settings, content, &staging, facts, events))
+            .await?;
         Ok(captured)
     };
     let stored = unless_cancelled(&cancel, stored).await;
@@ -125,6 +126,9 @@ pub async fn snapshot(
         Ok(manifest) => Ok(Finished::told(&vault, &run, manifest, resumed.err(), events)),
         Err(error) => {
             let hopeless = matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Damaged);
+            if hopeless {
+                volume::discard(&volumes, &settings.cluster_name, &run, events).await;
+            }
             let error =
                 if is_stored && !hopeless { error.advise(format!("run `pachsnap finish {run}`")) } else { error };
             Err(Failure::after_undo(error, resumed))

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::preflight::{self, Writes};
+use super::volume::EtcdVolume;
 use crate::cluster::{ClusterDescription, discover};
 use crate::error::Result;
 use crate::event::{Events, Step};
@@ -29,6 +30,8 @@ pub struct Plan {
     pub fenced_services: Vec<String>,
     /// Pipelines that would be stopped and started.
     pub pipelines_to_stop: Vec<String>,
+    /// Disks under etcd that would be snapshotted: PersistentVolume and its source.
+    pub volumes: Vec<String>,
     /// Loaders that would be paused.
     pub loaders: usize,
     /// The predicted pause, part by part.
@@ -73,6 +76,9 @@ impl Plan {
             format!("fence      {} ({})", self.fence, self.fenced_services.join(", ")),
             format!("stop       {} pipelines: {}", self.pipelines_to_stop.len(), self.pipelines_to_stop.join(", ")),
         ];
+        if !self.volumes.is_empty() {
+            lines.push(format!("disk       a snapshot of {}", self.volumes.join(", ")));
+        }
         if self.loaders > 0 {
             lines.push(format!("loaders    {} are paused and put back", self.loaders));
         }
@@ -113,6 +119,9 @@ pub async fn plan(target: &Target, settings: &SnapshotSettings, stores: &dyn Sto
         PausePart { seconds: Some(settling), reason: format!("{} pipelines stop one after another", to_stop.len()) },
         PausePart { seconds: Some(settling), reason: format!("{} pipelines start one after another", to_stop.len()) },
     ];
+    if !checked.volumes.is_empty() {
+        pause.push(PausePart { seconds: None, reason: "the snapshot of the disk is cut".to_owned() });
+    }
     if let Some(etcd) = &cluster.record.etcd {
         pause.push(PausePart {
             seconds: Some(etcd.db_size as f64 / ETCD_BYTES_PER_SECOND),
@@ -129,6 +138,7 @@ pub async fn plan(target: &Target, settings: &SnapshotSettings, stores: &dyn Sto
         fence: preflight::fence_in_words(&settings.fence).to_owned(),
         fenced_services: record.services.iter().map(|service| service.name.clone()).collect(),
         pipelines_to_stop: to_stop,
+        volumes: checked.volumes.iter().map(EtcdVolume::describe).collect(),
         loaders: record.loaders.len(),
         pause,
         warnings,

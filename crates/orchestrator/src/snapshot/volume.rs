@@ -21,6 +21,13 @@ pub(super) struct EtcdVolume {
     opened: OpenedVolume,
 }
 
+impl EtcdVolume {
+    /// The volume and its source, for people.
+    pub(super) fn describe(&self) -> String {
+        format!("{} ({})", self.record.volume, self.record.source)
+    }
+}
+
 /// The volumes under etcd that a provider snapshots, each looked at. Without any, what that means is in the warnings, and so
 /// is what the snapshots don't survive.
 ///

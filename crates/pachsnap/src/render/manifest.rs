@@ -83,7 +83,7 @@ fn parts(manifest: &Manifest) -> String {
         rows.push(row(
             "volume",
             volume.size,
-            format!("{} cut {}", volume.of.volume, volume.cut_at),
+            format!("{} ({}) cut {}", volume.of.volume, volume.of.source, volume.cut_at),
             volume.snapshot.clone(),
         ));
     }

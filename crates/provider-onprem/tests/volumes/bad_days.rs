@@ -236,6 +236,15 @@ async fn what_was_not_made_by_us_is_neither_taken_nor_deleted(place: Place) {
     assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_without_volume_snapshots_is_unsupported() {
+    println!("not on real controllers: the bench has the kinds of snapshots from its start");
+    let place = Place::sandbox_without_snapshots().await;
+    let error = place.snapshots(options()).inspect(&VolumeId("etcd".to_owned())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(cause(&error).contains("no VolumeSnapshot API"), "{error:?}");
+}
+
 macro_rules! on_both {
     ($($case:ident)*) => {
         mod on_real_controllers {

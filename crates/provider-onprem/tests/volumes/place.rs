@@ -70,6 +70,18 @@ impl Place {
         Self::of(Server::Sandbox(Box::new(server)), client, name).await
     }
 
+    /// A sandbox whose cluster knows nothing of snapshots, with the claim `etcd`.
+    pub(crate) async fn sandbox_without_snapshots() -> Self {
+        let options = KubernetesOptions { snapshots: false, ..KubernetesOptions::default() };
+        let server = KubernetesServer::start(options).await.unwrap();
+        let [volumes, ..] = classes();
+        server.create(volumes).unwrap();
+        let client = sandbox_client(&server, "admin").await;
+        let place = Self::of(Server::Sandbox(Box::new(server)), client, "without-snapshots").await;
+        place.claim("etcd").await;
+        place
+    }
+
     async fn of(server: Server, client: Client, name: &str) -> Self {
         let mut namespace = name.replace('_', "-");
         namespace.truncate(63);

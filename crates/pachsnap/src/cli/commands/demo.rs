@@ -37,7 +37,7 @@ impl Demo {
     pub(crate) async fn run(self, session: &Session) -> Result<u8, Ended> {
         let folder = make_folder(self.folder)?;
         say(
-            "Serving the recorded cluster alpha on loopback: pachd 1.13.4 with its etcd, its bucket in S3, Kubernetes.",
+            "Serving the recorded cluster alpha on loopback: pachd 1.13.4 with its etcd, its bucket in S3, Kubernetes with CSI volumes.",
         );
         let cluster = session.reading(serve()).await?;
         let access = tempfile::tempdir().map_err(unusable)?;
@@ -108,7 +108,8 @@ fn configuration(folder: &Path) -> String {
     let staging = toml::Value::String(folder.join("staging").display().to_string());
     format!(
         "[cluster]\nname = \"alpha\"\nnamespace = \"{NAMESPACE}\"\n\n[vault]\nurl = {}\n\n[clone]\nurl = {}\n\n\
-         [snapshot]\nopen-commits = \"record\"\nstaging = {staging}\npoll = \"200ms\"\n",
+         [snapshot]\nopen-commits = \"record\"\nstaging = {staging}\npoll = \"200ms\"\n\
+         volume = \"require\"\n",
         url("vault"),
         url("clones")
     )
