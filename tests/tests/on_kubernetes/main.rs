@@ -3,7 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
+mod days;
+mod disturbed;
+mod fence;
+mod large_record;
 mod recovery_point;
+mod two_runs;
+mod undo;
 
 use sandbox::programs::kubernetes::{ApiServerOptions, KubernetesBench};
 use tokio::sync::OnceCell;
