@@ -11,13 +11,14 @@ use serde_json::json;
 use crate::disturbed::{OPERATOR, alone, assert_put_back, changes, in_capture};
 use crate::shared;
 
-/// From now on a worker pod that is deleted is Terminating for so long.
-async fn workers_linger(bench: &RealBench<'_>, time: &str) {
-    let pods = bench.objects::<Pod>();
+/// Lets the workers that there are stay in Terminating when they are deleted, or go. Their grace period is 0, so nothing but a
+/// finalizer keeps them.
+async fn keep_workers(pods: &Api<Pod>, keep: bool) {
     let workers = pods.list(&ListParams::default().labels("component=worker")).await.unwrap();
     assert!(!workers.items.is_empty(), "there are workers");
+    let finalizers = if keep { json!(["example.com/kept"]) } else { json!(null) };
     for pod in workers {
-        let patch = Patch::Merge(json!({"metadata": {"annotations": {"bench.pachsnap.io/gone-after": time}}}));
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
         pods.patch(&pod.name_any(), &Default::default(), &patch).await.unwrap();
     }
 }
@@ -26,8 +27,16 @@ async fn workers_linger(bench: &RealBench<'_>, time: &str) {
 async fn workers_that_terminate_slowly_are_waited_for() {
     let bench = RealBench::new(shared().await, "slow-workers").await;
     let before = bench.picture().await;
-    workers_linger(&bench, "3s").await;
-    assert_said(&bench.run(&["snapshot"]).await, 0, &[]);
+    keep_workers(&bench.objects(), true).await;
+    let mut running = bench.start(&["snapshot", "--output", "json"]);
+    running.wait_for_step("stop").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    keep_workers(&bench.objects(), false).await;
+    let ended = running.end().await;
+    assert_said(&ended, 0, &[]);
+    let events = ended.events();
+    let stop = events.iter().find(|event| event["event"] == "step-finished" && event["step"] == "stop").unwrap();
+    assert!(stop["seconds"].as_f64().unwrap() > 3.0, "the workers were gone before, so the test proves nothing");
     assert_as_before(&before, &bench.picture().await);
 }
 
@@ -36,9 +45,10 @@ async fn workers_that_stay_in_terminating_end_the_run() {
     let bench = RealBench::new(shared().await, "stuck-workers").await;
     bench.write_config("stall = \"3s\"\n");
     let before = bench.picture().await;
-    workers_linger(&bench, "1h").await;
+    keep_workers(&bench.objects(), true).await;
     let ended = bench.run(&["snapshot"]).await;
     assert_put_back(&bench, &before, &ended, &["nothing moved for 3 s", "component=worker"]).await;
+    keep_workers(&bench.objects(), false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

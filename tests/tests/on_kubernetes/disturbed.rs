@@ -100,8 +100,8 @@ pub(crate) fn changes(bench: &RealBench<'_>) -> Vec<String> {
     let changes = log.iter().filter(|event| {
         event.user == OPERATOR
             && event.namespace == bench.namespace()
+            && event.code < 400
             && !["get", "list", "watch"].contains(&event.verb.as_str())
-            && !event.request_uri.contains("dryRun=All")
     });
     changes.map(|event| format!("{} {}: {}", event.verb, event.request_uri, event.code)).collect()
 }

@@ -97,8 +97,17 @@ async fn numbers_that_can_not_be_had_are_refused_before_anything_changes() {
     // The API server answers 500 to one number for two ports of a Service.
     bench.write_config("fence = \"ports\"\nport-map = { 30650 = 31650, 30651 = 31650 }\n");
     assert_refused(&bench, 11, &["port-map", "each number once"]).await;
+}
+
+/// Which numbers are valid only the API server knows, and it does not say so in a dry run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_out_of_range_ends_the_run_at_the_fence() {
+    let kubernetes = alone().await;
+    let bench = with_documented_ports(&kubernetes, "out-of-range").await;
     bench.write_config("fence = \"ports\"\nport-map = { 30650 = 40650 }\n");
-    assert_refused(&bench, 11, &["40650", "not in the valid range", "port-map"]).await;
+    let before = bench.picture().await;
+    let ended = bench.run(&["snapshot"]).await;
+    assert_put_back(&bench, &before, &ended, &["40650", "The range of valid ports is 30000-32767"]).await;
 }
 
 /// Edits of a person or of another program: a label, an annotation, one more port.

@@ -130,7 +130,7 @@ async fn a_token_that_expires_in_the_pause_and_is_renewed_does_not_leave_the_fen
     running.wait_for(|event| event["step"] == "capture").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     answer_with(&answer, &token);
-    assert_put_back(&bench, &before, &running.end().await, &["the Kubernetes API refused a request"]).await;
+    assert_put_back(&bench, &before, &running.end().await, &["Unauthorized"]).await;
 }
 
 /// The same in mid-undo: nothing is asked twice, and there is a recovery point.

@@ -36,7 +36,6 @@ pub(crate) async fn check_possible(
             .advise("give port-map in [snapshot] (this cluster's node ports: `pachsnap discover`), or fence with fence = \"selector\""));
     }
     check_free(&Api::all(cluster.kubernetes.clone()), &record.services).await?;
-    check_accepted(&Api::namespaced(cluster.kubernetes.clone(), cluster.namespace()), &record.services).await?;
     let ports = cluster.services.iter().flat_map(|service| service.ports.iter().map(move |port| (service, port)));
     Ok(ports
         .filter_map(|(service, port)| Some((service, port, port.node_port?)))
@@ -47,15 +46,13 @@ pub(crate) async fn check_possible(
         .collect())
 }
 
-/// What to do about node ports that can't be had.
-const CHOOSE_OTHERS: &str = "choose others with port-map in [snapshot], or fence with fence = \"selector\"";
-
 async fn check_free(services: &Api<Service>, fenced: &[ServiceBefore]) -> Result<()> {
     let taken = owners(services).await?;
     for port in fenced.iter().flat_map(|service| &service.ports) {
         if let Some(owner) = taken.get(&port.to) {
             let what = format!("node port {} is used by Service {owner}", port.to);
-            return Err(Error::new(ErrorKind::Configuration, what).advise(CHOOSE_OTHERS));
+            return Err(Error::new(ErrorKind::Configuration, what)
+                .advise("choose others with port-map in [snapshot], or fence with fence = \"selector\""));
         }
     }
     Ok(())
@@ -72,30 +69,9 @@ async fn owners(services: &Api<Service>) -> kube::Result<BTreeMap<i32, String>> 
     Ok(owners)
 }
 
-/// Has the API server try the fence without keeping it: only it knows which numbers are valid.
-async fn check_accepted(services: &Api<Service>, fenced: &[ServiceBefore]) -> Result<()> {
-    let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
-    for before in fenced.iter().filter(|before| !before.ports.is_empty()) {
-        match patch_ports(services, before, |port| (port.from, port.to), &dry_run).await {
-            Err(kube::Error::Api(status)) if is_about_ports(status.code) => {
-                let what = format!("Service {} can't get the node ports of the fence", before.name);
-                let error = Error::new(ErrorKind::Configuration, what).because(kube::Error::Api(status));
-                return Err(error.advise(CHOOSE_OTHERS));
-            }
-            tried => tried?,
-        }
-    }
-    Ok(())
-}
-
-/// Whether the API server refuses the port numbers themselves. It answers 500 when one Service would have a number twice.
-fn is_about_ports(code: u16) -> bool {
-    matches!(code, 422 | 500)
-}
-
 /// Switches the node ports of one Service, then holds the freed numbers. May be repeated.
 pub(super) async fn switch(services: &Api<Service>, before: &ServiceBefore, run: &str) -> Result<()> {
-    patch_ports(services, before, |port| (port.from, port.to), &PatchParams::default()).await?;
+    patch_ports(services, before, |port| (port.from, port.to)).await?;
     let placeholder = Service {
         metadata: ObjectMeta {
             name: Some(placeholder_name(&before.name)),
@@ -137,7 +113,7 @@ pub(super) async fn switch(services: &Api<Service>, before: &ServiceBefore, run:
 /// Gives the numbers back: the placeholder goes first. May be repeated.
 pub(super) async fn switch_back(services: &Api<Service>, before: &ServiceBefore, run: &str) -> Result<()> {
     remove_placeholder(services, &before.name, run).await?;
-    match patch_ports(services, before, |port| (port.to, port.from), &PatchParams::default()).await {
+    match patch_ports(services, before, |port| (port.to, port.from)).await {
         Err(kube::Error::Api(status)) if status.code == 422 => {
             Err(not_got_back(services, before).await?.because(kube::Error::Api(status)))
         }
@@ -182,7 +158,6 @@ async fn patch_ports(
     services: &Api<Service>,
     before: &ServiceBefore,
     from_to: impl Fn(&super::FencedPort) -> (i32, i32),
-    parameters: &PatchParams,
 ) -> kube::Result<()> {
     let mut tries = 1;
     loop {
@@ -203,7 +178,7 @@ async fn patch_ports(
         }
         let patch: json_patch::Patch =
             serde_json::from_value(serde_json::Value::Array(operations)).map_err(kube::Error::SerdeError)?;
-        match services.patch(&before.name, parameters, &Patch::Json::<()>(patch)).await {
+        match services.patch(&before.name, &PatchParams::default(), &Patch::Json::<()>(patch)).await {
             Err(kube::Error::Api(status)) if tries < TRIES && is_outdated(&status) => tries += 1,
             patched => return patched.map(drop),
         }
