@@ -3,13 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
+mod days;
+mod disturbed;
+mod fence;
 mod in_the_cluster;
 mod kills;
+mod large_record;
 mod recovery_point;
 mod rights;
 mod script;
 mod service_account;
 mod shapes;
+mod two_runs;
+mod undo;
 
 use sandbox::programs::kubernetes::{ApiServerOptions, KubernetesBench};
 use tokio::sync::OnceCell;

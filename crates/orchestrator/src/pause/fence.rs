@@ -32,6 +32,7 @@ pub(super) async fn raise(cluster: &Cluster, hold: &Hold, events: &Events) -> Re
             .await?;
     }
     check(cluster, record).await?;
+    hold.set_fenced(true);
     Ok(((), format!("{} services fenced", record.services.len())))
 }
 
@@ -51,6 +52,18 @@ pub(crate) async fn check(cluster: &Cluster, record: &UndoRecord) -> Result<()> 
 fn stands(service: &Service, before: &ServiceBefore, run: &str) -> bool {
     (!before.by_selector || label(service) == Some(run))
         && before.ports.iter().all(|port| node_port(service, &port.name) == Some(port.to))
+}
+
+/// Whether any part of the run's fence stands.
+pub(super) async fn any_stands(services: &Api<Service>, record: &UndoRecord) -> Result<bool> {
+    for before in &record.services {
+        let Some(service) = services.get_opt(&before.name).await? else { continue };
+        let is_same = service.metadata.uid.as_deref() == Some(before.uid.as_str());
+        if is_same && (label(&service) == Some(record.run.as_str()) || !is_down(&service, before)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Takes the fence of one Service down; where it is down already nothing is changed. A Service that is gone, another one of

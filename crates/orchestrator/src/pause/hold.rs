@@ -1,17 +1,18 @@
 //! Holding the cluster for one run: a Lease keeps two runs apart, the undo record says what to put back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use tokio::task::JoinHandle;
 
 use super::undo_record::UndoRecord;
-use super::{hold_lost, record_store};
+use super::{fence, hold_lost, record_store};
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
@@ -20,6 +21,8 @@ use crate::event::Events;
 pub(super) const LEASE: &str = "pachsnap";
 /// How long a holder counts as alive after its last sign.
 const LEASE_SECONDS: i32 = 60;
+/// How far in the future a last sign may be before the clocks are named, in seconds.
+const LEASE_AHEAD: i64 = 10;
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 
 /// A cluster that is held by this run: nobody else may change it, and what this run changes is written down.
@@ -30,6 +33,18 @@ pub struct Hold {
     record: UndoRecord,
     record_uid: String,
     renewal: JoinHandle<()>,
+    fenced: AtomicBool,
+}
+
+/// Whose a cluster is to put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// This run's.
+    Ours,
+    /// Somebody else's, who is at it.
+    TakenOver,
+    /// Nobody's: somebody else has done it.
+    PutBack,
 }
 
 impl Hold {
@@ -55,7 +70,16 @@ impl Hold {
                 return Err(error);
             }
         };
-        Ok(Self { renewal: keep_renewing(leases.clone(), holder.clone()), leases, maps, holder, record, record_uid })
+        let fenced = AtomicBool::new(false);
+        Ok(Self {
+            renewal: keep_renewing(leases.clone(), holder.clone()),
+            leases,
+            maps,
+            holder,
+            record,
+            record_uid,
+            fenced,
+        })
     }
 
     /// Takes over the record of a run that is gone.
@@ -73,7 +97,16 @@ impl Hold {
         let maps: Api<ConfigMap> = Api::namespaced(kubernetes.clone(), namespace);
         let holder = format!("resume-of-{}-{}", record.run, &uuid::Uuid::new_v4().simple().to_string()[..6]);
         acquire(&leases, &holder, force).await?;
-        Ok(Self { renewal: keep_renewing(leases.clone(), holder.clone()), leases, maps, holder, record, record_uid })
+        let fenced = AtomicBool::new(false);
+        Ok(Self {
+            renewal: keep_renewing(leases.clone(), holder.clone()),
+            leases,
+            maps,
+            holder,
+            record,
+            record_uid,
+            fenced,
+        })
     }
 
     /// Removes a lease that has ended, or any with `force`. One that is alive is left: its run is about to write its record.
@@ -112,19 +145,35 @@ impl Hold {
         Ok(())
     }
 
-    /// Whether somebody else holds the cluster by now, so that it is theirs to put back. A lease or a record that is merely
-    /// gone is nobody's: what is to be put back is still known here, and perhaps only here.
+    /// Whose the cluster is to put back. A lease or a record that is merely gone is nobody's: what is to be put back is still
+    /// known here, and perhaps only here. But where both are gone and the fence that stood is down, a resume has ended.
     ///
     /// # Errors
     /// Those of Kubernetes.
-    pub(super) async fn is_taken_over(&self) -> Result<bool> {
+    pub(super) async fn standing(&self) -> Result<Standing> {
         let lease = self.leases.get_opt(LEASE).await?;
-        let holder = lease.and_then(|lease| lease.spec).and_then(|spec| spec.holder_identity);
-        if holder.is_some_and(|holder| !holder.is_empty() && holder != self.holder) {
-            return Ok(true);
+        let holder = lease.and_then(|lease| lease.spec).and_then(|spec| spec.holder_identity).unwrap_or_default();
+        if !holder.is_empty() && holder != self.holder {
+            return Ok(Standing::TakenOver);
         }
         let uid = self.maps.get_opt(record_store::NAME).await?.and_then(|map| map.metadata.uid);
-        Ok(uid.is_some_and(|uid| uid != self.record_uid))
+        if let Some(uid) = uid {
+            return Ok(if uid == self.record_uid { Standing::Ours } else { Standing::TakenOver });
+        }
+        let services: Api<Service> = Api::namespaced(self.maps.clone().into_client(), &self.record.namespace);
+        if holder.is_empty() && self.is_fenced() && !fence::any_stands(&services, &self.record).await? {
+            return Ok(Standing::PutBack);
+        }
+        Ok(Standing::Ours)
+    }
+
+    /// Remembers that the whole fence stood, or that we take it down ourselves.
+    pub(super) fn set_fenced(&self, fenced: bool) {
+        self.fenced.store(fenced, Ordering::Relaxed);
+    }
+
+    fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::Relaxed) && !self.record.services.is_empty()
     }
 
     /// Gives the lease back. If that fails it ends by itself, which is said.
@@ -160,9 +209,11 @@ async fn acquire(leases: &Api<Lease>, holder: &str, force: bool) -> Result<()> {
     if let Some(spec) = existing.as_ref().and_then(|lease| lease.spec.as_ref()) {
         let other = spec.holder_identity.clone().unwrap_or_default();
         if !other.is_empty() && other != holder && is_alive(spec) && !force {
-            return Err(Error::new(ErrorKind::Busy, format!("run {other} is at work in this namespace")).advise(
-                format!("wait for it; if it is certainly dead, its lease ends {LEASE_SECONDS} s after its last sign (`pachsnap resume --force` takes over at once)"),
-            ));
+            let error = Error::new(ErrorKind::Busy, format!("run {other} is at work in this namespace"));
+            return Err(match seconds_ahead(spec) {
+                0..LEASE_AHEAD => error.advise(format!("wait for it; if it is certainly dead, its lease ends {LEASE_SECONDS} s after its last sign (`pachsnap resume --force` takes over at once)")),
+                ahead => error.advise(format!("its last sign is from {ahead} s in the future: one of the two clocks is wrong; if that run is certainly dead, `pachsnap resume --force` takes over")),
+            });
         }
     }
     let now = MicroTime(Timestamp::now());
@@ -197,6 +248,12 @@ fn is_alive(spec: &LeaseSpec) -> bool {
     let Some(renewed) = &spec.renew_time else { return false };
     let duration = spec.lease_duration_seconds.unwrap_or(LEASE_SECONDS);
     Timestamp::now().as_second() - renewed.0.as_second() < i64::from(duration)
+}
+
+/// How far in the future the last sign is by our clock.
+fn seconds_ahead(spec: &LeaseSpec) -> i64 {
+    let renewed = spec.renew_time.as_ref().map_or(0, |renewed| renewed.0.as_second());
+    (renewed - Timestamp::now().as_second()).max(0)
 }
 
 async fn release(leases: &Api<Lease>, holder: &str) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Putting a cluster back and letting go of it, whatever happened before.
 
+use super::hold::Standing;
 use super::patience::Patience;
-use super::undo::UndoTools;
+use super::undo::{BY_OTHERS, UndoTools};
 use super::{Hold, Undone, hold_lost, undo};
 use crate::cluster::discover_chain;
 use crate::error::Result;
@@ -14,9 +15,13 @@ use crate::event::Events;
 /// What could not be put back; the record is still there, and the lease is given back so that a resume can go on at once.
 pub(crate) async fn put_back(hold: Hold, tools: &UndoTools<'_>, events: &Events) -> Result<Undone> {
     let mut patience = Patience::new(tools.stall, tools.poll);
-    match patience.call(|| hold.is_taken_over()).await {
-        Ok(false) => {}
-        Ok(true) => return Err(hold_lost("this run no longer holds the cluster")),
+    match patience.call(|| hold.standing()).await {
+        Ok(Standing::Ours) => {}
+        Ok(Standing::TakenOver) => return Err(hold_lost("this run no longer holds the cluster")),
+        Ok(Standing::PutBack) => {
+            events.warn(BY_OTHERS.to_owned());
+            return Ok(Undone { differences: vec![BY_OTHERS.to_owned()], ..Undone::default() });
+        }
         // pachd may be reached where the Kubernetes API isn't: what can be put back is.
         Err(error) => events.warn(format!("the Kubernetes API can't be asked: {}", discover_chain(&error))),
     }

@@ -8,6 +8,7 @@ use pachyderm::client::Client;
 use pachyderm::proto::pfs::{Branch, BranchInfo};
 use pachyderm::proto::pps::{PipelineInfo, PipelineState};
 
+use super::hold::Standing;
 use super::patience::Patience;
 use super::undo_record::{PipelineBefore, UndoRecord, sorted_names};
 use super::{Hold, fence, hold_lost, loaders, stop};
@@ -20,6 +21,9 @@ use crate::job::SnapshotSettings;
 const ROUNDS: usize = 3;
 /// What to do about a pachd that stays away.
 const SEE_PACHD: &str = "see pachd's pod (`kubectl get pods -l app=pachd`), then run `pachsnap resume`";
+
+/// What is told where a resume has ended meanwhile.
+pub(super) const BY_OTHERS: &str = "the cluster was put back by somebody else meanwhile, and was left as they left it";
 
 /// How an undo went.
 #[derive(Debug, Default)]
@@ -143,11 +147,16 @@ impl<'a> Undoing<'a> {
     /// Whether somebody else has taken over: then everything that is left is theirs to put back. Where that can't be told,
     /// it is not: a frozen cluster is worse.
     async fn is_lost(&mut self) -> bool {
-        if !self.lost && matches!(self.kubernetes.call(|| self.hold.is_taken_over()).await, Ok(true)) {
-            self.lost = true;
-            self.failures.push(hold_lost("this run no longer holds the cluster"));
+        if self.lost {
+            return true;
         }
-        self.lost
+        match self.kubernetes.call(|| self.hold.standing()).await {
+            Ok(Standing::TakenOver) => self.failures.push(hold_lost("this run no longer holds the cluster")),
+            Ok(Standing::PutBack) => self.differ(BY_OTHERS.to_owned()),
+            Ok(Standing::Ours) | Err(_) => return false,
+        }
+        self.lost = true;
+        true
     }
 
     async fn lower_fences(&mut self) {
@@ -156,6 +165,7 @@ impl<'a> Undoing<'a> {
             if self.is_lost().await {
                 return;
             }
+            self.hold.set_fenced(false);
             let lowered = self.kubernetes.call(|| fence::lower(&services, before, &self.record.run, self.events)).await;
             match lowered {
                 Ok(None) => {}
