@@ -58,7 +58,8 @@ async fn errors_of_the_driver_that_pass_are_ridden_out_and_told() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     csi.clear_faults();
     let ended = running.end().await;
-    assert_said(&ended, 0, &["the array reboots"]);
+    assert_said(&ended, 0, &[]);
+    assert!(ended.stdout.contains("the array reboots"), "a warning tells of it: {}", ended.stdout);
     assert_as_before(&before, &bench.picture().await);
 }
 

@@ -130,12 +130,8 @@ impl VolumeSnapshots for CsiSnapshots {
             Err(error) => return Err(error),
         };
         let ready = found.status.as_ref().and_then(|status| status.ready_to_use) == Some(true);
-        if let Some(message) = cut::error_of(&found).filter(|_| !ready) {
-            let snapshot = self.resource(snapshot);
-            tracing::warn!(snapshot, message, "the snapshot is not ready; its controller tries again");
-        }
         let state = if bound && ready { SnapshotState::Ready } else { SnapshotState::Pending { percent: None } };
-        Ok(SnapshotStatus { state, stored_bytes: None })
+        Ok(SnapshotStatus { state, stored_bytes: None, trouble: cut::error_of(&found).filter(|_| !ready) })
     }
 
     async fn create_volume(&self, request: &CreateVolumeRequest) -> Result<RestoredVolume> {
@@ -202,7 +198,7 @@ impl CsiSnapshots {
 }
 
 fn failed(reason: String) -> SnapshotStatus {
-    SnapshotStatus { state: SnapshotState::Failed { reason }, stored_bytes: None }
+    SnapshotStatus { state: SnapshotState::Failed { reason }, stored_bytes: None, trouble: None }
 }
 
 /// An error's cause in words.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -83,7 +84,7 @@ pub struct VolumeFacts {
 }
 
 /// What to snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct CutRequest {
     /// The volume.
     pub volume: VolumeId,
@@ -95,6 +96,36 @@ pub struct CutRequest {
     pub description: String,
     /// Longest wait for the point in time.
     pub limit: Duration,
+    /// Hears of errors that are ridden out.
+    pub notices: Notices,
+}
+
+/// Hears of what a person should know while a call goes on: one sentence each. Must not block.
+#[derive(Clone)]
+pub struct Notices(Arc<dyn Fn(String) + Send + Sync>);
+
+impl Notices {
+    /// Sentences go to `listener`.
+    pub fn to(listener: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    /// Nobody listens.
+    #[must_use]
+    pub fn to_nobody() -> Self {
+        Self::to(drop)
+    }
+
+    /// Tells one sentence.
+    pub fn tell(&self, sentence: impl Into<String>) {
+        (self.0)(sentence.into());
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notices").finish_non_exhaustive()
+    }
 }
 
 /// A snapshot whose point in time is fixed.
@@ -123,6 +154,8 @@ pub struct SnapshotStatus {
     pub state: SnapshotState,
     /// Size that is stored, in bytes, where the service tells it.
     pub stored_bytes: Option<u64>,
+    /// What went wrong last, where the service goes on trying.
+    pub trouble: Option<String>,
 }
 
 /// State of a snapshot.

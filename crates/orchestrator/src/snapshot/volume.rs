@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use provider::{CutRequest, Owner, SnapshotId, SnapshotState};
+use provider::{CutRequest, Notices, Owner, SnapshotId, SnapshotState, SnapshotStatus};
 use tokio::time::Instant;
 
 use crate::cluster::rights::Rights;
@@ -109,6 +109,10 @@ pub(super) async fn cut(
         owner: owner(&settings.cluster_name, run),
         description: format!("etcd of Pachyderm cluster {}, recovery point {run}", settings.cluster_name),
         limit: settings.stall,
+        notices: Notices::to({
+            let events = events.clone();
+            move |sentence| events.warn(sentence)
+        }),
     };
     let cutting = async {
         volume.opened.snapshots.cut(&request).await.map_err(|error| {
@@ -209,8 +213,17 @@ pub(super) async fn await_ready(
 async fn wait(opened: &OpenedVolume, volume: &VolumeArtifact, limits: ReadyLimits, events: &Events) -> Result<()> {
     let id = SnapshotId(volume.snapshot.clone());
     let ends = Instant::now() + limits.longest;
+    let mut told = None;
     loop {
-        match opened.snapshots.status(&id).await {
+        let answer = opened.snapshots.status(&id).await;
+        if let Ok(SnapshotStatus { trouble: trouble @ Some(_), .. }) = &answer
+            && *trouble != told
+        {
+            told.clone_from(trouble);
+            let trouble = trouble.as_deref().unwrap_or_default();
+            events.warn(format!("snapshot {} is not ready, and is tried again: {trouble}", volume.snapshot));
+        }
+        match answer {
             Ok(status) => match status.state {
                 SnapshotState::Ready => return Ok(()),
                 SnapshotState::Failed { reason } => {

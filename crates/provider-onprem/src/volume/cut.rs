@@ -1,6 +1,7 @@
 //! Cutting a snapshot: made once, then waited for until its point in time is fixed.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -39,15 +40,15 @@ impl CsiSnapshots {
                     if let Some(message) = reported
                         && last.as_ref() != Some(&message)
                     {
-                        let snapshot = request.identity.as_str();
-                        tracing::warn!(snapshot, message, "the snapshot is not cut yet; its controller tries again");
+                        request.notices.tell(format!("the snapshot is not cut yet, and is tried again: {message}"));
                         last = Some(message);
                     }
                     None
                 }
                 Err(error) if error.retry() == Retry::Never => return Err(error),
                 Err(error) => {
-                    tracing::warn!(snapshot = request.identity.as_str(), %error, "the Kubernetes API is asked again");
+                    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                    request.notices.tell(format!("the Kubernetes API is asked again: {error}{cause}"));
                     Some(error)
                 }
             };

@@ -7,7 +7,8 @@ use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use provider::{
-    CreateVolumeRequest, CutRequest, Error, ErrorKind, Owner, RestoredVolume, SnapshotState, VolumeId, VolumeSnapshots,
+    CreateVolumeRequest, CutRequest, Error, ErrorKind, Notices, Owner, RestoredVolume, SnapshotState, VolumeId,
+    VolumeSnapshots,
 };
 use provider_onprem::{CsiOptions, DeletionPolicy};
 use sandbox::kubernetes::{CsiCall, GrpcCode};
@@ -27,6 +28,7 @@ fn request(claim: &str, seconds: u64) -> CutRequest {
         owner: owner(),
         description: "a test".to_owned(),
         limit: Duration::from_secs(seconds),
+        notices: Notices::to_nobody(),
     }
 }
 

@@ -6,7 +6,8 @@ use super::calls::copy;
 use super::property::{Outcome, Verdict, Violation, ensure, skipped};
 use super::{BucketFixture, Report, VolumeFixture};
 use crate::{
-    Bucket, CutRequest, Error, ErrorKind, GetRequest, Key, ListRequest, Owner, PutMode, PutRequest, Retry, SnapshotId,
+    Bucket, CutRequest, Error, ErrorKind, GetRequest, Key, ListRequest, Notices, Owner, PutMode, PutRequest, Retry,
+    SnapshotId,
 };
 
 pub(super) async fn run(fixture: &dyn BucketFixture, report: &mut Report) {
@@ -75,6 +76,7 @@ async fn volumes_wrong_credentials(fixture: &dyn VolumeFixture) -> Outcome {
         owner: owner.clone(),
         description: "conformance".to_owned(),
         limit: Duration::from_secs(60),
+        notices: Notices::to_nobody(),
     };
     let kinds = [ErrorKind::Unauthenticated, ErrorKind::Denied];
     ensure_refused("cut", service.cut(&cut).await.err(), &kinds)?;

@@ -9,7 +9,8 @@ use super::property::{Outcome, Verdict, Violation, ensure, refused, skipped};
 use super::{Report, VolumeFixture};
 use crate::testkit::fault::{Fault, FaultPlan, FaultyVolumes, Operation};
 use crate::{
-    CreateVolumeRequest, CutRequest, ErrorKind, Owner, Retry, SnapshotState, VolumeId, VolumeSnapshot, VolumeSnapshots,
+    CreateVolumeRequest, CutRequest, ErrorKind, Notices, Owner, Retry, SnapshotState, VolumeId, VolumeSnapshot,
+    VolumeSnapshots,
 };
 
 pub(super) async fn run(fixture: &dyn VolumeFixture, report: &mut Report) {
@@ -38,6 +39,7 @@ pub(super) fn request(volume: &VolumeId, owner: &Owner, name: &str) -> CutReques
         owner: owner.clone(),
         description: "pachsnap conformance".to_owned(),
         limit: Duration::from_secs(60),
+        notices: Notices::to_nobody(),
     }
 }
 

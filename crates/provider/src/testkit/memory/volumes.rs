@@ -178,15 +178,19 @@ impl VolumeSnapshots for MemoryVolumes {
         let missing = || Error::new(ErrorKind::NotFound, "status", format!("snapshot {}", snapshot.0));
         let snapshot = state.find(snapshot).ok_or_else(missing)?;
         if let Some(reason) = &snapshot.failed {
-            return Ok(SnapshotStatus { state: SnapshotState::Failed { reason: reason.clone() }, stored_bytes: None });
+            return Ok(SnapshotStatus {
+                state: SnapshotState::Failed { reason: reason.clone() },
+                stored_bytes: None,
+                trouble: None,
+            });
         }
         if snapshot.asked >= self.pending_calls {
             let stored_bytes = Some(snapshot.bytes.len() as u64);
-            return Ok(SnapshotStatus { state: SnapshotState::Ready, stored_bytes });
+            return Ok(SnapshotStatus { state: SnapshotState::Ready, stored_bytes, trouble: None });
         }
         let percent = u8::try_from(u64::from(snapshot.asked) * 100 / u64::from(self.pending_calls)).ok();
         snapshot.asked += 1;
-        Ok(SnapshotStatus { state: SnapshotState::Pending { percent }, stored_bytes: None })
+        Ok(SnapshotStatus { state: SnapshotState::Pending { percent }, stored_bytes: None, trouble: None })
     }
 
     async fn create_volume(&self, request: &CreateVolumeRequest) -> Result<RestoredVolume> {
