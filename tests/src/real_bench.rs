@@ -224,17 +224,20 @@ impl<'a> RealBench<'a> {
         K::DynamicType: Default,
     {
         // An API server that is killed by a test comes back.
-        for _ in 0..100 {
+        let mut tries = 0;
+        loop {
             if let Ok(found) = self.objects::<K>().list(&ListParams::default()).await {
                 return found.items;
             }
+            tries += 1;
+            assert!(tries < 100, "the API server does not answer");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("the API server does not answer");
     }
 
     async fn wait_until_ready(&self) {
-        for _ in 0..600 {
+        for tries in 0.. {
+            assert!(tries < 600, "the pods of the cluster do not become ready");
             let pods = self.all::<Pod>().await;
             let running = |pod: &Pod| pod.status.as_ref().and_then(|it| it.phase.as_deref()) == Some("Running");
             let server = |app: &str| pods.iter().any(|pod| pod.labels().get("app").is_some_and(|it| it == app));
@@ -244,6 +247,5 @@ impl<'a> RealBench<'a> {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the pods of the cluster do not become ready");
     }
 }

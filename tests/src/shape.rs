@@ -41,24 +41,26 @@ impl<'a> RealBench<'a> {
     /// # Panics
     /// When that does not come.
     pub async fn wait_until_settled(&self) {
-        for _ in 0..600 {
-            let deployments = self.list::<Deployment>().await;
-            let sets = self.list::<StatefulSet>().await;
-            let claims = self.list::<PersistentVolumeClaim>().await;
-            let wanted =
-                deployments.iter().map(|one| one.spec.replicas).chain(sets.iter().map(|one| one.spec.replicas));
-            let ready = deployments.iter().map(|one| one.status.as_ref().and_then(|status| status.ready_replicas));
-            let ready =
-                ready.chain(sets.iter().map(|one| one.status.as_ref().and_then(|status| status.ready_replicas)));
-            let bound = |claim: &PersistentVolumeClaim| {
-                claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound")
-            };
-            if wanted.eq(ready) && claims.iter().all(bound) {
+        for tries in 0.. {
+            assert!(tries < 600, "the pods and the claims of {} do not become ready", self.namespace());
+            if self.is_settled().await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the pods and the claims of {} do not become ready", self.namespace());
+    }
+
+    async fn is_settled(&self) -> bool {
+        let deployments = self.list::<Deployment>().await.into_iter();
+        let sets = self.list::<StatefulSet>().await.into_iter();
+        let claims = self.list::<PersistentVolumeClaim>().await;
+        let bound = |claim: &PersistentVolumeClaim| {
+            claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound")
+        };
+        let deployments = deployments.map(|one| (one.spec.replicas, one.status.and_then(|it| it.ready_replicas)));
+        let sets = sets.map(|one| (one.spec.replicas, one.status.and_then(|it| it.ready_replicas)));
+        let mut workloads = deployments.chain(sets);
+        workloads.all(|(wanted, ready)| wanted == ready) && claims.iter().all(bound)
     }
 
     async fn list<K>(&self) -> Vec<K>
