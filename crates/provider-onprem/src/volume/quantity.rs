@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for quantity in ["", "Gi", "-1", "1.2.3", "1 Gi", "1GiB", "1e", "ten", "99E9", "1e99"] {
+        for quantity in ["", "Gi", "-1", "1.2.3", "1 Gi", "1GiB", "1e", "ten", "99E", "1e99"] {
             assert_eq!(bytes(quantity), None, "{quantity}");
         }
     }
