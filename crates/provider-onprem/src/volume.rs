@@ -144,24 +144,15 @@ impl VolumeSnapshots for CsiSnapshots {
         if tags::owner_of(&found.metadata).is_none() {
             return Err(refused(SnapshotProblem::NotOurs));
         }
-        let content = match self.binding("delete", &found).await {
-            Ok(Binding::Bound(content)) => Some(content),
-            // Never bound, or bound to what isn't its own: nothing else goes with it.
-            Ok(Binding::Unbound) => None,
-            Err(error) if error.kind() == ErrorKind::Corrupt => None,
-            Err(error) => return Err(error),
-        };
-        let content = match content {
-            Some(content) if content.spec.deletion_policy == RETAIN => {
-                let name = content.metadata.name.clone().unwrap_or_default();
-                self.contents.merge(&name, &json!({"spec": {"deletionPolicy": DELETE}})).await?;
-                Some(name)
-            }
-            Some(content) => content.metadata.name.clone(),
-            None => None,
-        };
+        let content = self.own_content("delete", &found).await?;
+        let content_name = content.as_ref().and_then(|content| content.metadata.name.clone());
+        if let (Some(content), Some(name)) = (&content, &content_name)
+            && content.spec.deletion_policy == RETAIN
+        {
+            self.contents.merge(name, &json!({"spec": {"deletionPolicy": DELETE}})).await?;
+        }
         self.snapshots.delete(&snapshot.0).await?;
-        self.wait_until_gone(snapshot, content.as_deref()).await
+        self.wait_until_gone(snapshot, content_name.as_deref()).await
     }
 
     async fn list(&self, owner: &Owner) -> Result<Vec<VolumeSnapshot>> {

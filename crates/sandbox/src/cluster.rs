@@ -162,18 +162,8 @@ impl RecordedCluster {
         Self::serve(options, recorded::load_amazon, ExtractClock::Now).await
     }
 
-    async fn serve(
-        options: ClusterOptions,
-        load: fn(Arc<dyn ObjectStore>, bool) -> Result<Recorded, LoadError>,
-        clock: ExtractClock,
-    ) -> Result<Self, StartError> {
-        let (access_key, secret_key) = options.access_key.clone();
-        let s3 = S3Server::start(S3Options { access_key, secret_key, ..S3Options::default() }).await?;
-        let objects: Arc<dyn ObjectStore> = match &options.storage {
-            Storage::Local(folder) => Arc::new(FolderObjects::new(folder.join("pachd"))),
-            storage => Arc::new(ServedBucket::new(s3.bucket(BUCKET), storage)),
-        };
-        let recorded = load(objects, options.running)?;
+    async fn serve(options: ClusterOptions, load: Load, clock: ExtractClock) -> Result<Self, StartError> {
+        let (s3, recorded) = start_store(&options, load).await?;
 
         let kubernetes = KubernetesServer::start(KubernetesOptions {
             default_namespace: Some(NAMESPACE.to_owned()),
@@ -219,6 +209,21 @@ impl RecordedCluster {
         kubernetes.set_forward("app=etcd", 2379, pachd.etcd());
         Ok(Self { kubernetes, s3, pachd })
     }
+}
+
+/// Loads a recorded cluster into a store, pipelines running or stopped.
+type Load = fn(Arc<dyn ObjectStore>, bool) -> Result<Recorded, LoadError>;
+
+/// Starts the S3 server, and loads the recorded cluster into the store that the options choose.
+async fn start_store(options: &ClusterOptions, load: Load) -> Result<(S3Server, Recorded), StartError> {
+    let (access_key, secret_key) = options.access_key.clone();
+    let s3 = S3Server::start(S3Options { access_key, secret_key, ..S3Options::default() }).await?;
+    let objects: Arc<dyn ObjectStore> = match &options.storage {
+        Storage::Local(folder) => Arc::new(FolderObjects::new(folder.join("pachd"))),
+        storage => Arc::new(ServedBucket::new(s3.bucket(BUCKET), storage)),
+    };
+    let recorded = load(objects, options.running)?;
+    Ok((s3, recorded))
 }
 
 /// Writes what etcd holds now, as etcd itself has it on its disk.

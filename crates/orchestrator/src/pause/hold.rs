@@ -70,16 +70,7 @@ impl Hold {
                 return Err(error);
             }
         };
-        let fenced = AtomicBool::new(false);
-        Ok(Self {
-            renewal: keep_renewing(leases.clone(), holder.clone()),
-            leases,
-            maps,
-            holder,
-            record,
-            record_uid,
-            fenced,
-        })
+        Ok(Self::held(leases, maps, holder, record, record_uid))
     }
 
     /// Takes over the record of a run that is gone.
@@ -97,16 +88,13 @@ impl Hold {
         let maps: Api<ConfigMap> = Api::namespaced(kubernetes.clone(), namespace);
         let holder = format!("resume-of-{}-{}", record.run, &uuid::Uuid::new_v4().simple().to_string()[..6]);
         acquire(&leases, &holder, force).await?;
-        let fenced = AtomicBool::new(false);
-        Ok(Self {
-            renewal: keep_renewing(leases.clone(), holder.clone()),
-            leases,
-            maps,
-            holder,
-            record,
-            record_uid,
-            fenced,
-        })
+        Ok(Self::held(leases, maps, holder, record, record_uid))
+    }
+
+    /// The hold of whoever has acquired the lease; from now on it is renewed.
+    fn held(leases: Api<Lease>, maps: Api<ConfigMap>, holder: String, record: UndoRecord, record_uid: String) -> Self {
+        let renewal = keep_renewing(leases.clone(), holder.clone());
+        Self { leases, maps, holder, record, record_uid, renewal, fenced: AtomicBool::new(false) }
     }
 
     /// Removes a lease that has ended, or any with `force`. One that is alive is left: its run is about to write its record.

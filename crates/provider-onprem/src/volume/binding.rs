@@ -50,4 +50,18 @@ impl CsiSnapshots {
         }
         Ok(Binding::Bound(Box::new(content)))
     }
+
+    /// The content that is a snapshot's own: none where it was never bound, or is bound to what names another.
+    pub(super) async fn own_content(
+        &self,
+        operation: &'static str,
+        snapshot: &objects::VolumeSnapshot,
+    ) -> Result<Option<Box<VolumeSnapshotContent>>> {
+        match self.binding(operation, snapshot).await {
+            Ok(Binding::Bound(content)) => Ok(Some(content)),
+            Ok(Binding::Unbound) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }

@@ -115,12 +115,7 @@ impl CsiSnapshots {
 
     /// A snapshot in the contract's words, cut or not.
     pub(super) async fn told(&self, snapshot: &objects::VolumeSnapshot) -> Result<VolumeSnapshot> {
-        let content = match self.binding("list", snapshot).await {
-            Ok(Binding::Bound(content)) => Some(content),
-            Ok(Binding::Unbound) => None,
-            Err(error) if error.kind() == ErrorKind::Corrupt => None,
-            Err(error) => return Err(error),
-        };
+        let content = self.own_content("list", snapshot).await?;
         Ok(told(&self.namespace, snapshot, content.as_deref()))
     }
 }

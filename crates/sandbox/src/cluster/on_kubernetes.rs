@@ -10,15 +10,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::kubernetes_workers::KubernetesWorkers;
-use super::{BUCKET, ClusterOptions, ServedBucket, StartError, Storage};
+use super::{BUCKET, ClusterOptions, Load, StartError, Storage, start_store};
 use crate::kubernetes::{Etcd, EtcdVolume, PachydermDeployment};
-use crate::pachd::folder::FolderObjects;
-use crate::pachd::objects::ObjectStore;
-use crate::pachd::recorded::{self, LoadError, Recorded};
+use crate::pachd::recorded;
 use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
 use crate::programs::ProgramError;
 use crate::programs::kubernetes::{ApiServer, NODE, STORAGE_CLASS};
-use crate::s3::{S3Options, S3Server};
+use crate::s3::S3Server;
 
 /// Where pods say that they are: where the sandbox serves.
 const POD_ADDRESS: &str = "bench.pachsnap.io/pod-ip";
@@ -121,13 +119,7 @@ impl ClusterOnKubernetes {
         deployment_id: String,
     ) -> Result<Self, StartError> {
         let client = &kubernetes.client().await.map_err(unusable)?;
-        let (access_key, secret_key) = options.access_key.clone();
-        let s3 = S3Server::start(S3Options { access_key, secret_key, ..S3Options::default() }).await?;
-        let objects: Arc<dyn ObjectStore> = match &options.storage {
-            Storage::Local(folder) => Arc::new(FolderObjects::new(folder.join("pachd"))),
-            storage => Arc::new(ServedBucket::new(s3.bucket(BUCKET), storage)),
-        };
-        let recorded = load(objects, options.running)?;
+        let (s3, recorded) = start_store(options, load).await?;
         create(client, namespace, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
             .await?;
         let workers = KubernetesWorkers::start(&kubernetes.kubeconfig().map_err(unusable)?, namespace)?;
@@ -158,9 +150,6 @@ impl ClusterOnKubernetes {
         Ok(())
     }
 }
-
-/// Loads a recorded cluster into a bucket, with its pipelines running or stopped.
-type Load = fn(Arc<dyn ObjectStore>, bool) -> Result<Recorded, LoadError>;
 
 fn unusable(error: ProgramError) -> StartError {
     StartError::Deploy(error.to_string())
