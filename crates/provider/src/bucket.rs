@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -31,6 +32,14 @@ pub trait Bucket: Send + Sync + fmt::Debug {
 
     /// Where this bucket is, as a URL without secrets: for messages and manifests.
     fn location(&self) -> String;
+
+    /// The same bucket over connections of its own, for a thread that has a runtime of its own; `None` when this value
+    /// serves every thread equally well.
+    ///
+    /// Opens nothing yet. Credentials are shared, so they are fetched once.
+    fn with_own_connections(&self) -> Option<Arc<dyn Bucket>> {
+        None
+    }
 
     /// One page of a listing, sorted by the bytes of the raw keys.
     ///
