@@ -8,7 +8,9 @@ use pachyderm::layout::{KeyKind, Layout};
 
 use super::movement::Movement;
 use super::staging::Staging;
-use crate::clone::{self, CloneOrder, ClonePass, CloneProgress, CloneSpec, CopyPath, Inventory, Kind, PreCopyScope};
+use crate::clone::{
+    self, Before, CloneOrder, ClonePass, CloneProgress, CloneSpec, CopyPath, Kind, KindPrefixes, Ledger, PreCopyScope,
+};
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Artifact, EventKind, Events};
@@ -22,7 +24,7 @@ const REPORT_EVERY: u64 = 100;
 pub(super) struct BucketClone {
     url: String,
     spec: CloneSpec,
-    known: Option<Inventory>,
+    before: Before,
     folders: [PathBuf; 2],
 }
 
@@ -52,26 +54,31 @@ impl BucketClone {
         let mut spec =
             CloneSpec::new(cluster.bucket.clone(), destination.bucket, path, order(&cluster.location.layout));
         spec.concurrency = settings.copy_parallelism.max(1);
+        spec.in_turn = false;
         spec.progress = Arc::new(Progress::new(events.clone(), movement.clone()));
         Ok(Self {
             url,
             spec,
-            known: None,
+            before: Before::Unknown,
             folders: [staging.folder("inventory-before")?, staging.folder("inventory")?],
         })
     }
 
     /// Copies everything that is there while the cluster runs: the final pass looks at each key again.
     pub(super) async fn pre_copy(mut self) -> Result<(Self, String)> {
-        let pass = clone::pre_copy(&self.spec, PreCopyScope::Everything, None, &self.folders[0]).await?;
+        let ledger = Arc::new(Ledger::in_folder(&self.folders[0]));
+        let pass = clone::pre_copy(&self.spec, PreCopyScope::Everything, &self.before, &ledger).await?;
         let summary = format!("{} objects, {} bytes", pass.report.copied, pass.report.copied_bytes);
-        self.known = Some(pass.inventory);
+        self.before = Before::Recorded(pass.inventory);
         Ok((self, summary))
     }
 
     /// Makes the clone equal to the source.
     pub(super) async fn final_pass(&self) -> Result<ClonePass> {
-        Ok(clone::final_pass(&self.spec, self.known.as_ref(), &self.folders[1]).await?)
+        // Everybody who writes needs the bucket now, and nobody writes any more.
+        let spec = CloneSpec { slow_together: true, in_turn: false, ..self.spec.clone() };
+        let ledger = Arc::new(Ledger::in_folder(&self.folders[1]));
+        Ok(clone::final_pass(&spec, &self.before, &ledger).await?)
     }
 
     /// Where the clone is.
@@ -87,6 +94,13 @@ pub(super) fn place(settings: &SnapshotSettings, run: &RunId) -> String {
 
 /// How the kinds of keys are told apart: by prefix, or by looking at each key when they are stored reversed.
 fn order(layout: &Layout) -> CloneOrder {
+    if !layout.is_reversed() {
+        return CloneOrder::ByPrefix(KindPrefixes {
+            tag: layout.tag(""),
+            object: layout.object(""),
+            block: layout.block(""),
+        });
+    }
     let layout = layout.clone();
     CloneOrder::by_key(move |key| match layout.classify(key) {
         KeyKind::Tag { .. } => Kind::Tag,
