@@ -155,6 +155,32 @@ impl CloneError {
         self.provider_error().map(Error::kind)
     }
 
+    /// Whether it was found before anything was written.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Overlap { .. } | Self::ForeignDestination { .. } | Self::Locked { .. } | Self::OtherClone { .. }
+        )
+    }
+
+    /// What a person can do about it, where that is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Overlap { .. } => "name a place outside of the source",
+            Self::ForeignDestination { .. } => "name an empty place, or another prefix",
+            Self::KeyNotHeld { .. } => "choose another store, or rename keys with --key-map",
+            Self::TooManyDeletes { .. } => {
+                "see whether the source is the right one and whole; if so, allow more with --max-deletes"
+            }
+            Self::ListingIncomplete { .. } => "run the same command again",
+            Self::Locked { .. } => "wait until it has ended; a holder that is dead is replaced after a minute",
+            Self::OtherClone { .. } => "name another state with --state",
+            _ => return None,
+        })
+    }
+
     /// Whether the same pass may succeed later.
     #[must_use]
     pub fn retry(&self) -> Retry {

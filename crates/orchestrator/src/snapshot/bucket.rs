@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use pachyderm::layout::{KeyKind, Layout};
 
@@ -11,14 +10,12 @@ use super::staging::Staging;
 use crate::clone::{
     self, Before, CloneOrder, ClonePass, CloneProgress, CloneSpec, CopyPath, Kind, KindPrefixes, Ledger, PreCopyScope,
 };
+use crate::clone_progress::EventProgress;
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Artifact, EventKind, Events};
+use crate::event::Events;
 use crate::job::{SnapshotSettings, Stores};
 use crate::run_id::RunId;
-
-/// Objects between two reports of progress.
-const REPORT_EVERY: u64 = 100;
 
 /// The clone that belongs to one run.
 pub(super) struct BucketClone {
@@ -55,7 +52,7 @@ impl BucketClone {
             CloneSpec::new(cluster.bucket.clone(), destination.bucket, path, order(&cluster.location.layout));
         spec.concurrency = settings.copy_parallelism.max(1);
         spec.in_turn = false;
-        spec.progress = Arc::new(Progress::new(events.clone(), movement.clone()));
+        spec.progress = Arc::new(Progress { events: EventProgress::new(events.clone()), movement: movement.clone() });
         Ok(Self {
             url,
             spec,
@@ -110,42 +107,25 @@ fn order(layout: &Layout) -> CloneOrder {
     })
 }
 
-/// Counts objects and tells of them now and then.
+/// What the events hear of, and what keeps the capture from being taken for one that stands still.
 struct Progress {
-    events: Events,
+    events: EventProgress,
     movement: Movement,
-    listed: AtomicU64,
-    done: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Progress {
-    fn new(events: Events, movement: Movement) -> Self {
-        Self { events, movement, listed: AtomicU64::new(0), done: AtomicU64::new(0), bytes: AtomicU64::new(0) }
-    }
-
-    fn add(&self, bytes: u64) {
-        self.movement.moved();
-        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if done.is_multiple_of(REPORT_EVERY) {
-            let total = Some(self.listed.load(Ordering::Relaxed));
-            self.events.emit(EventKind::Progress { artifact: Artifact::Bucket, done, total, bytes: Some(bytes) });
-        }
-    }
 }
 
 impl CloneProgress for Progress {
-    fn listed(&self, _: u64) {
-        self.listed.fetch_add(1, Ordering::Relaxed);
+    fn listed(&self, bytes: u64) {
+        self.events.listed(bytes);
     }
 
     fn copied(&self, bytes: u64) {
-        self.add(bytes);
+        self.movement.moved();
+        self.events.copied(bytes);
     }
 
     fn skipped(&self, bytes: u64) {
-        self.add(bytes);
+        self.movement.moved();
+        self.events.skipped(bytes);
     }
 
     fn moved(&self) {
@@ -157,6 +137,6 @@ impl CloneProgress for Progress {
     }
 
     fn throttled(&self, concurrency: usize) {
-        self.events.warn(format!("the store asks for fewer requests: at most {concurrency} copies at once now"));
+        self.events.throttled(concurrency);
     }
 }
