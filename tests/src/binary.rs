@@ -72,8 +72,12 @@ pub struct Running {
     stderr: JoinHandle<String>,
 }
 
-/// Starts the binary with nothing in its environment but what is given.
-pub(crate) fn start<'a, I, S>(
+/// Starts the binary in a folder, with nothing in its environment but what is given and a `HOME` there. Dropping the run
+/// kills it.
+///
+/// # Panics
+/// When it can't be started.
+pub fn start<'a, I, S>(
     folder: &std::path::Path,
     environment: impl IntoIterator<Item = (&'a str, &'a str)>,
     arguments: I,
@@ -157,6 +161,14 @@ impl Running {
     /// Closes the end of stdout that is ours, as a pager does that was left.
     pub fn close_stdout(&self) {
         self.stdout.abort();
+    }
+
+    /// Kills it at once, if it hasn't ended yet.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn kill(&mut self) {
+        self.child.start_kill().expect("a child can be killed");
     }
 
     /// Sends a signal by its name, as `kill` does.

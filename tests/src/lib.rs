@@ -2,6 +2,7 @@
 
 mod bench;
 mod binary;
+mod clone_command;
 mod folder;
 mod hold;
 mod loaders;
@@ -12,9 +13,10 @@ mod real_bench;
 mod shape;
 
 pub use bench::Bench;
-pub use binary::{Ended, Running, pachsnap};
+pub use binary::{Ended, Running, pachsnap, start};
+pub use clone_command::CloneCommand;
 pub use folder::files_under;
-pub use measure::{Cost, measure};
+pub use measure::{Cost, cpu_of, measure};
 pub use outcome::{assert_as_before, assert_nothing_false_is_claimed, assert_put_back, assert_refused, assert_said};
 pub use picture::Picture;
 pub use real_bench::RealBench;

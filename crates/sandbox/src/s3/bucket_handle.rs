@@ -1,5 +1,6 @@
 //! A bucket of the server as its owner sees it: read and filled without a request.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,9 +35,15 @@ impl BucketHandle {
     pub fn put(&self, key: &str, bytes: impl Into<Bytes>, headers: Option<ObjectHeaders>) -> String {
         let headers = headers.map_or_else(|| Arc::clone(&self.plain), Arc::new);
         let object = Object::new(bytes.into(), headers);
-        let etag = object.etag.clone();
+        let etag = object.etag.to_string();
         self.with(|bucket| bucket.objects.insert(key.into(), object));
         etag
+    }
+
+    /// Writes an object that was read, here or from another bucket, under a key. Its content and ETag are shared, not made
+    /// again: so a million objects take little memory and time.
+    pub fn put_object(&self, key: &str, object: Object) {
+        self.with(|bucket| bucket.objects.insert(key.into(), object));
     }
 
     /// An object, if it's there.
@@ -50,10 +57,22 @@ impl BucketHandle {
         self.with(|bucket| bucket.objects.remove(key).is_some())
     }
 
+    /// Removes every object.
+    pub fn clear(&self) {
+        self.with(|bucket| bucket.objects.clear());
+    }
+
     /// All keys, sorted by their bytes.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         self.with(|bucket| bucket.objects.keys().map(|key| key.to_string()).collect())
+    }
+
+    /// Runs `each` on all objects whose key begins with `prefix`, in the order of their keys, while nothing can be written.
+    pub fn for_each(&self, prefix: &str, mut each: impl FnMut(&str, &Object)) {
+        self.with(|bucket| {
+            bucket.range(prefix, Bound::Unbounded).for_each(|(key, object)| each(key, object));
+        });
     }
 
     /// Number of objects.

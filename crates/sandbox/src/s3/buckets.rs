@@ -1,5 +1,7 @@
 //! Calls about a bucket: making it, and the facts that a preflight asks for.
 
+use std::sync::PoisonError;
+
 use s3s::dto::{
     Bucket, BucketLocationConstraint, BucketVersioningStatus, GetBucketAclOutput, GetBucketLocationOutput,
     GetBucketPolicyOutput, GetBucketPolicyStatusOutput, GetBucketVersioningOutput, GetPublicAccessBlockOutput, Grant,
@@ -18,24 +20,16 @@ pub(super) fn create(store: &Store, bucket: &str) -> S3Result<()> {
 }
 
 pub(super) fn delete(store: &Store, bucket: &str) -> S3Result<()> {
-    let mut buckets = store.lock();
-    match buckets.get(bucket) {
-        None => Err(S3Error::new(S3ErrorCode::NoSuchBucket)),
-        Some(found) if !found.objects.is_empty() => Err(S3Error::new(S3ErrorCode::BucketNotEmpty)),
-        Some(_) => {
-            buckets.remove(bucket);
-            Ok(())
-        }
-    }
+    store.delete(bucket)
 }
 
 pub(super) fn list(store: &Store) -> ListBucketsOutput {
     let buckets = store
-        .lock()
+        .all()
         .iter()
         .map(|(name, bucket)| Bucket {
             name: Some(name.clone()),
-            creation_date: Some(bucket.created.into()),
+            creation_date: Some(bucket.read().unwrap_or_else(PoisonError::into_inner).created.into()),
             ..Bucket::default()
         })
         .collect();
@@ -43,13 +37,13 @@ pub(super) fn list(store: &Store) -> ListBucketsOutput {
 }
 
 pub(super) fn head(store: &Store, bucket: &str, region: &str) -> S3Result<HeadBucketOutput> {
-    store.with(bucket, |_| {
+    store.read(bucket, |_| {
         Ok(HeadBucketOutput { bucket_region: Some(region.to_owned()), ..HeadBucketOutput::default() })
     })
 }
 
 pub(super) fn location(store: &Store, bucket: &str, region: &str) -> S3Result<GetBucketLocationOutput> {
-    store.with(bucket, |_| {
+    store.read(bucket, |_| {
         // The oldest region is told by an empty element.
         let constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region.to_owned()));
         Ok(GetBucketLocationOutput { location_constraint: constraint })
@@ -57,14 +51,14 @@ pub(super) fn location(store: &Store, bucket: &str, region: &str) -> S3Result<Ge
 }
 
 pub(super) fn versioning(store: &Store, bucket: &str) -> S3Result<GetBucketVersioningOutput> {
-    store.with(bucket, |bucket| {
+    store.read(bucket, |bucket| {
         let enabled = BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED);
         Ok(GetBucketVersioningOutput { status: bucket.versioning.then_some(enabled), mfa_delete: None })
     })
 }
 
 pub(super) fn acl(store: &Store, bucket: &str) -> S3Result<GetBucketAclOutput> {
-    store.with(bucket, |bucket| {
+    store.read(bucket, |bucket| {
         let mut grants = vec![Grant {
             grantee: Some(Grantee {
                 id: Some(OWNER.to_owned()),
@@ -92,7 +86,7 @@ pub(super) fn acl(store: &Store, bucket: &str) -> S3Result<GetBucketAclOutput> {
 }
 
 pub(super) fn policy_status(store: &Store, bucket: &str) -> S3Result<GetBucketPolicyStatusOutput> {
-    store.with(bucket, |bucket| {
+    store.read(bucket, |bucket| {
         if !bucket.public {
             return Err(S3Error::new(S3ErrorCode::NoSuchBucketPolicy));
         }
@@ -101,7 +95,7 @@ pub(super) fn policy_status(store: &Store, bucket: &str) -> S3Result<GetBucketPo
 }
 
 pub(super) fn policy(store: &Store, bucket: &str) -> S3Result<GetBucketPolicyOutput> {
-    store.with(bucket, |stored| {
+    store.read(bucket, |stored| {
         if !stored.public {
             return Err(S3Error::new(S3ErrorCode::NoSuchBucketPolicy));
         }
@@ -119,7 +113,7 @@ pub(super) fn policy(store: &Store, bucket: &str) -> S3Result<GetBucketPolicyOut
 }
 
 pub(super) fn public_access_block(store: &Store, bucket: &str) -> S3Result<GetPublicAccessBlockOutput> {
-    store.with(bucket, |bucket| {
+    store.read(bucket, |bucket| {
         let block = !bucket.public;
         Ok(GetPublicAccessBlockOutput {
             public_access_block_configuration: Some(PublicAccessBlockConfiguration {

@@ -1,8 +1,9 @@
 //! Around the service: counters, latency, and the faults that can only be made of raw HTTP.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,25 +35,47 @@ pub(super) struct Layer {
 }
 
 /// Latency and counters per operation. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Traffic {
-    latency: Arc<Mutex<BTreeMap<Option<Operation>, Duration>>>,
-    requests: Arc<Mutex<BTreeMap<Operation, u64>>>,
+    rows: Arc<Vec<Row>>,
+}
+
+/// What is known of one operation. Every request reads it, so it has no lock.
+struct Row {
+    requests: AtomicU64,
+    /// Nanoseconds; [`NOT_SET`] where the latency of all holds.
+    latency: AtomicU64,
+}
+
+const NOT_SET: u64 = u64::MAX;
+
+impl Default for Traffic {
+    fn default() -> Self {
+        // The last row holds the latency of all.
+        let rows = (0..=Operation::ALL.len()).map(|_| Row { requests: 0.into(), latency: NOT_SET.into() });
+        Self { rows: Arc::new(rows.collect()) }
+    }
 }
 
 impl Traffic {
-    pub(super) fn set_latency(&self, operation: Option<Operation>, latency: Duration) {
-        self.latency.lock().unwrap_or_else(PoisonError::into_inner).insert(operation, latency);
+    fn row(&self, operation: Option<Operation>) -> &Row {
+        &self.rows[operation.map_or(Operation::ALL.len(), |operation| operation as usize)]
     }
 
-    pub(super) fn requests(&self) -> BTreeMap<Operation, u64> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn set_latency(&self, operation: Option<Operation>, latency: Duration) {
+        let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(NOT_SET).min(NOT_SET - 1);
+        self.row(operation).latency.store(nanoseconds, Relaxed);
+    }
+
+    pub(super) fn requests(&self, operation: Operation) -> u64 {
+        self.row(Some(operation)).requests.load(Relaxed)
     }
 
     fn begin(&self, operation: Operation) -> Duration {
-        *self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry(operation).or_default() += 1;
-        let latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
-        latency.get(&Some(operation)).or_else(|| latency.get(&None)).copied().unwrap_or_default()
+        let row = self.row(Some(operation));
+        row.requests.fetch_add(1, Relaxed);
+        let set = |row: &Row| Some(row.latency.load(Relaxed)).filter(|nanoseconds| *nanoseconds != NOT_SET);
+        Duration::from_nanos(set(row).or_else(|| set(self.row(None))).unwrap_or_default())
     }
 }
 

@@ -1,10 +1,11 @@
-//! `ListObjectsV2` and the first version: pages are range scans.
+//! Listings: pages are range scans. What `ListObjectsV2` answers is written by `list_v2`, what the first version does, here.
 
 use std::ops::Bound;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use s3s::dto::{
-    CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    Object as ListedObject, ObjectStorageClass,
+    CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, Object as ListedObject, ObjectStorageClass,
 };
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
@@ -13,11 +14,11 @@ use super::operation::percent_encode;
 use super::store::{Store, StoredBucket};
 
 /// Most keys in a page, as on AWS.
-const MAX_KEYS: i32 = 1000;
+pub(super) const MAX_KEYS: i32 = 1000;
 
 /// Where a page begins.
 #[derive(Clone, Debug)]
-enum Start {
+pub(super) enum Start {
     Beginning,
     After(String),
     /// After everything that begins with this.
@@ -25,7 +26,7 @@ enum Start {
 }
 
 impl Start {
-    fn token(&self) -> Option<String> {
+    pub(super) fn token(&self) -> Option<String> {
         match self {
             Self::Beginning => None,
             Self::After(key) => Some(format!("k{}", hex::encode(key))),
@@ -33,7 +34,7 @@ impl Start {
         }
     }
 
-    fn parse(token: &str) -> S3Result<Self> {
+    pub(super) fn parse(token: &str) -> S3Result<Self> {
         let refuse = || S3Error::with_message(S3ErrorCode::InvalidArgument, "The continuation token is not ours");
         let decode = |text: &str| hex::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         match (token.get(..1), token.get(1..).and_then(decode)) {
@@ -52,18 +53,28 @@ impl Start {
     }
 }
 
-struct Listed {
-    contents: Vec<ListedObject>,
-    prefixes: Vec<CommonPrefix>,
-    /// Where the next page begins; `None` at the end.
-    next: Option<Start>,
+/// An object as a page shows it.
+pub(super) struct Listed {
+    pub(super) key: Arc<str>,
+    pub(super) size: usize,
+    pub(super) etag: Arc<str>,
+    pub(super) modified: SystemTime,
 }
 
-fn list(bucket: &StoredBucket, prefix: &str, delimiter: Option<&str>, start: Start, max: usize, url: bool) -> Listed {
-    let encode = |text: &str| if url { percent_encode(text) } else { text.to_owned() };
-    let mut listed = Listed { contents: Vec::new(), prefixes: Vec::new(), next: None };
+/// One page.
+#[derive(Default)]
+pub(super) struct Page {
+    pub(super) contents: Vec<Listed>,
+    pub(super) prefixes: Vec<String>,
+    /// Where the next page begins; `None` at the end.
+    pub(super) next: Option<Start>,
+}
+
+/// At most `max` keys and groups that begin with `prefix`, from `start` on.
+pub(super) fn page(bucket: &StoredBucket, prefix: &str, delimiter: Option<&str>, start: Start, max: usize) -> Page {
+    let mut page = Page::default();
     if max == 0 {
-        return listed;
+        return page;
     }
     let mut at = start;
     'pages: loop {
@@ -75,72 +86,39 @@ fn list(bucket: &StoredBucket, prefix: &str, delimiter: Option<&str>, start: Sta
                 let rest = &key[prefix.len()..];
                 rest.find(delimiter).map(|found| &key[..prefix.len() + found + delimiter.len()])
             });
-            if listed.contents.len() + listed.prefixes.len() == max {
-                listed.next = Some(last.map_or(at, |key: &std::sync::Arc<str>| Start::After(key.to_string())));
+            if page.contents.len() + page.prefixes.len() == max {
+                page.next = Some(last.map_or(at, |key: &Arc<str>| Start::After(key.to_string())));
                 break 'pages;
             }
             if let Some(group) = group {
-                listed.prefixes.push(CommonPrefix { prefix: Some(encode(group)) });
+                page.prefixes.push(group.to_owned());
                 at = Start::AfterPrefix(group.to_owned());
                 continue 'pages;
             }
-            listed.contents.push(ListedObject {
-                key: Some(encode(key)),
-                size: Some(to_i64(object.bytes.len())),
-                e_tag: Some(etag(&object.etag)),
-                last_modified: Some(object.modified.into()),
-                storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
-                ..ListedObject::default()
+            page.contents.push(Listed {
+                key: Arc::clone(key),
+                size: object.bytes.len(),
+                etag: Arc::clone(&object.etag),
+                modified: object.modified,
             });
             last = Some(key);
         }
         break;
     }
-    listed
+    page
 }
 
-fn page_size(max_keys: Option<i32>) -> S3Result<usize> {
+/// How many keys a page may have.
+pub(super) fn page_size(max_keys: Option<i32>) -> S3Result<usize> {
     usize::try_from(max_keys.unwrap_or(MAX_KEYS).min(MAX_KEYS))
         .map_err(|source| S3Error::with_source(S3ErrorCode::InvalidArgument, Box::new(source)))
 }
 
-fn is_url(encoding: Option<&EncodingType>) -> bool {
-    encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL)
-}
-
-pub(super) fn list_v2(store: &Store, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
-    let max = page_size(input.max_keys)?;
-    let url = is_url(input.encoding_type.as_ref());
-    let start = match (&input.continuation_token, &input.start_after) {
-        (Some(token), _) => Start::parse(token)?,
-        (None, Some(key)) => Start::After(key.clone()),
-        (None, None) => Start::Beginning,
-    };
-    let prefix = input.prefix.clone().unwrap_or_default();
-    let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-    let listed = store.with(&input.bucket, |bucket| Ok(list(bucket, &prefix, delimiter, start, max, url)))?;
-    let encode = |text: String| if url { percent_encode(&text) } else { text };
-    Ok(ListObjectsV2Output {
-        name: Some(input.bucket),
-        prefix: Some(encode(prefix)),
-        delimiter: input.delimiter.map(encode),
-        start_after: input.start_after.map(encode),
-        max_keys: Some(i32::try_from(max).unwrap_or(MAX_KEYS)),
-        key_count: i32::try_from(listed.contents.len() + listed.prefixes.len()).ok(),
-        continuation_token: input.continuation_token,
-        is_truncated: Some(listed.next.is_some()),
-        next_continuation_token: listed.next.and_then(|next| next.token()),
-        contents: Some(listed.contents),
-        common_prefixes: Some(listed.prefixes),
-        encoding_type: input.encoding_type,
-        ..ListObjectsV2Output::default()
-    })
-}
-
 pub(super) fn list_v1(store: &Store, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
     let max = page_size(input.max_keys)?;
-    let url = is_url(input.encoding_type.as_ref());
-    let prefix = input.prefix.clone().unwrap_or_default();
+    let url = input.encoding_type.as_ref().is_some_and(|encoding| encoding.as_str() == EncodingType::URL);
+    let encode = |text: &str| if url { percent_encode(text) } else { text.to_owned() };
+    let prefix = input.prefix.as_deref().unwrap_or_default();
     let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     let start = match &input.marker {
         // A marker may be a common prefix, which stands for everything under it.
@@ -150,23 +128,31 @@ pub(super) fn list_v1(store: &Store, input: ListObjectsInput) -> S3Result<ListOb
         Some(marker) => Start::After(marker.clone()),
         None => Start::Beginning,
     };
-    let listed = store.with(&input.bucket, |bucket| Ok(list(bucket, &prefix, delimiter, start, max, url)))?;
-    let next_marker = match &listed.next {
-        Some(Start::After(key) | Start::AfterPrefix(key)) => Some(key.clone()),
+    let page = store.read(&input.bucket, |bucket| Ok(page(bucket, prefix, delimiter, start, max)))?;
+    let next_marker = match &page.next {
+        Some(Start::After(key) | Start::AfterPrefix(key)) => Some(encode(key)),
         _ => None,
     };
-    let encode = |text: String| if url { percent_encode(&text) } else { text };
+    let contents = page.contents.into_iter().map(|listed| ListedObject {
+        key: Some(encode(&listed.key)),
+        size: Some(to_i64(listed.size)),
+        e_tag: Some(etag(&listed.etag)),
+        last_modified: Some(listed.modified.into()),
+        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+        ..ListedObject::default()
+    });
+    let prefixes = page.prefixes.iter().map(|group| CommonPrefix { prefix: Some(encode(group)) });
     Ok(ListObjectsOutput {
-        name: Some(input.bucket),
         prefix: Some(encode(prefix)),
-        marker: input.marker.map(encode),
-        next_marker: next_marker.map(encode),
-        delimiter: input.delimiter.map(encode),
+        marker: input.marker.as_deref().map(encode),
+        next_marker,
+        delimiter: input.delimiter.as_deref().map(encode),
         max_keys: Some(i32::try_from(max).unwrap_or(MAX_KEYS)),
-        is_truncated: Some(listed.next.is_some()),
-        contents: Some(listed.contents),
-        common_prefixes: Some(listed.prefixes),
+        is_truncated: Some(page.next.is_some()),
+        contents: Some(contents.collect()),
+        common_prefixes: Some(prefixes.collect()),
         encoding_type: input.encoding_type,
+        name: Some(input.bucket),
         ..ListObjectsOutput::default()
     })
 }
@@ -177,29 +163,19 @@ mod tests {
     use super::*;
     use crate::s3::bucket_handle::BucketHandle;
 
-    fn pages(keys: &[&str], prefix: &str, delimiter: Option<&str>, max: i32) -> Vec<String> {
+    fn pages(keys: &[&str], prefix: &str, delimiter: Option<&str>, max: usize) -> Vec<String> {
         let store = Store::default();
         let bucket = BucketHandle::new(store.clone(), "b");
         keys.iter().for_each(|key| drop(bucket.put(key, "x", None)));
-        let (mut seen, mut token) = (Vec::new(), None);
+        let (mut seen, mut start) = (Vec::new(), Start::Beginning);
         loop {
-            let input = ListObjectsV2Input {
-                bucket: "b".into(),
-                prefix: Some(prefix.into()),
-                delimiter: delimiter.map(Into::into),
-                max_keys: Some(max),
-                continuation_token: token,
-                ..ListObjectsV2Input::default()
-            };
-            let page = list_v2(&store, input).unwrap();
-            let (contents, prefixes) = (page.contents.unwrap(), page.common_prefixes.unwrap());
-            assert!(contents.len() + prefixes.len() <= usize::try_from(max).unwrap());
-            seen.extend(contents.into_iter().filter_map(|object| object.key));
-            seen.extend(prefixes.into_iter().filter_map(|group| group.prefix));
-            token = page.next_continuation_token;
-            assert_eq!(page.is_truncated, Some(token.is_some()));
-            if token.is_none() {
-                return seen;
+            let page = store.read("b", |bucket| Ok(page(bucket, prefix, delimiter, start, max))).unwrap();
+            assert!(page.contents.len() + page.prefixes.len() <= max);
+            seen.extend(page.contents.into_iter().map(|listed| listed.key.to_string()));
+            seen.extend(page.prefixes);
+            match page.next {
+                Some(next) => start = Start::parse(&next.token().unwrap()).unwrap(),
+                None => return seen,
             }
         }
     }

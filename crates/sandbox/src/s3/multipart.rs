@@ -134,7 +134,7 @@ pub(super) fn complete(
         check_write(there, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         bucket.uploads.remove(&(input.key.clone(), input.upload_id.clone()));
         let tag = etag.clone();
-        let object = Object { bytes, etag, modified: SystemTime::now(), headers, checksums: None };
+        let object = Object { bytes, etag: etag.into(), modified: SystemTime::now(), headers, checksums: None };
         bucket.objects.insert(input.key.as_str().into(), object);
         Ok(tag)
     })?;
@@ -194,7 +194,7 @@ pub(super) fn list_uploads(store: &Store, input: ListMultipartUploadsInput) -> S
         (Some(marker), None) => key > marker.as_str(),
         (None, _) => true,
     };
-    let mut found: Vec<(String, String, SystemTime)> = store.with(&input.bucket, |bucket| {
+    let mut found: Vec<(String, String, SystemTime)> = store.read(&input.bucket, |bucket| {
         let fits = bucket.uploads.iter().filter(|((key, id), _)| key.starts_with(&prefix) && after(key, id));
         Ok(fits.take(max + 1).map(|((key, id), upload)| (key.clone(), id.clone(), upload.started)).collect())
     })?;
@@ -229,8 +229,8 @@ pub(super) fn list_uploads(store: &Store, input: ListMultipartUploadsInput) -> S
 pub(super) fn list_parts(store: &Store, input: ListPartsInput) -> S3Result<ListPartsOutput> {
     let max = usize::try_from(input.max_parts.unwrap_or(1000).clamp(1, 1000)).unwrap_or(1000);
     let after = input.part_number_marker.as_ref().and_then(|marker| marker.to_string().parse::<i32>().ok());
-    let mut parts: Vec<ListedPart> = store.with(&input.bucket, |bucket| {
-        let upload = bucket.upload(&input.key, &input.upload_id)?;
+    let mut parts: Vec<ListedPart> = store.read(&input.bucket, |bucket| {
+        let upload = bucket.unfinished(&input.key, &input.upload_id)?;
         let fits = upload.parts.range(after.map_or(1, |after| after + 1)..).take(max + 1);
         Ok(fits
             .map(|(number, part)| ListedPart {

@@ -29,7 +29,7 @@ fn refused() -> S3Error {
 fn matches(condition: &ETagCondition, object: &Object) -> bool {
     match condition {
         ETagCondition::Any => true,
-        ETagCondition::ETag(wanted) => wanted.value() == object.etag,
+        ETagCondition::ETag(wanted) => wanted.value() == &*object.etag,
     }
 }
 
@@ -120,7 +120,7 @@ pub(super) fn without_aws_chunked(encoding: String) -> Option<String> {
 }
 
 pub(super) fn get(store: &Store, input: &GetObjectInput) -> S3Result<GetObjectOutput> {
-    let object = store.with(&input.bucket, |bucket| bucket.object(&input.key).cloned())?;
+    let object = store.read(&input.bucket, |bucket| bucket.object(&input.key).cloned())?;
     check_read(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
     let length = object.bytes.len();
     let range = match &input.range {
@@ -162,7 +162,7 @@ pub(super) fn get(store: &Store, input: &GetObjectInput) -> S3Result<GetObjectOu
 }
 
 pub(super) fn head(store: &Store, input: &HeadObjectInput) -> S3Result<HeadObjectOutput> {
-    let object = store.with(&input.bucket, |bucket| bucket.object(&input.key).cloned())?;
+    let object = store.read(&input.bucket, |bucket| bucket.object(&input.key).cloned())?;
     check_read(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
     let sums = match input.checksum_mode.as_ref().map(ChecksumMode::as_str) {
         Some(ChecksumMode::ENABLED) => object.checksums.as_deref().cloned().unwrap_or_default(),
@@ -189,7 +189,7 @@ pub(super) fn head(store: &Store, input: &HeadObjectInput) -> S3Result<HeadObjec
     })
 }
 
-/// The source of a copy, read while the store is locked.
+/// The source of a copy.
 pub(super) fn copy_source(
     store: &Store,
     source: &CopySource,
@@ -199,31 +199,32 @@ pub(super) fn copy_source(
     let CopySource::Bucket { bucket, key, version_id: None } = source else {
         return Err(S3Error::with_message(S3ErrorCode::NotImplemented, "access points and versions are not served"));
     };
-    let object = store.with(bucket, |bucket| bucket.object(key).cloned())?;
+    let object = store.read(bucket, |bucket| bucket.object(key).cloned())?;
     check_read(&object, if_match, if_none_match)?;
     Ok(object)
 }
 
 pub(super) fn copy(store: &Store, input: CopyObjectInput, limit: u64) -> S3Result<CopyObjectOutput> {
     let (if_match, if_none_match) = (input.copy_source_if_match.as_ref(), input.copy_source_if_none_match.as_ref());
-    let mut object = copy_source(store, &input.copy_source, if_match, if_none_match)?;
+    let object = copy_source(store, &input.copy_source, if_match, if_none_match)?;
     if object.bytes.len() as u64 > limit {
         let message = format!("The specified copy source is larger than the maximum allowable size: {limit}");
         return Err(S3Error::with_message(S3ErrorCode::InvalidRequest, message));
     }
-    if input.metadata_directive.as_ref().map(MetadataDirective::as_str) == Some(MetadataDirective::REPLACE) {
-        object.headers = Arc::new(ObjectHeaders {
+    let replace = input.metadata_directive.as_ref().map(MetadataDirective::as_str) == Some(MetadataDirective::REPLACE);
+    let headers = if replace {
+        Arc::new(ObjectHeaders {
             content_type: input.content_type,
             content_encoding: input.content_encoding,
             cache_control: input.cache_control,
             content_disposition: input.content_disposition,
             content_language: input.content_language,
             metadata: metadata(input.metadata),
-        });
-    }
-    // A copy is one upload whatever its source was, so the ETag of a multipart source isn't kept.
-    let fresh = Object::new(object.bytes.clone(), Arc::clone(&object.headers));
-    let object = Object { checksums: object.checksums, ..fresh };
+        })
+    } else {
+        Arc::clone(&object.headers)
+    };
+    let object = object.copy(headers);
     let result = CopyObjectResult {
         e_tag: Some(etag(&object.etag)),
         last_modified: Some(object.modified.into()),

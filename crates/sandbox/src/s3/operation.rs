@@ -17,6 +17,9 @@ macro_rules! operations {
         }
 
         impl Operation {
+            /// Every call, in the order of their values.
+            pub(super) const ALL: &[Self] = &[$(Self::$name),+];
+
             /// The name of the call, as the documentation of S3 writes it.
             #[must_use]
             pub fn as_str(self) -> &'static str {
@@ -144,7 +147,10 @@ fn of_object(method: &Method, query: Query<'_>, copy: bool) -> Operation {
 }
 
 /// The bytes that a percent-encoded text stands for. A `%` without two digits stands for itself.
-fn percent_decode(text: &str) -> String {
+pub(super) fn percent_decode(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -166,12 +172,25 @@ fn percent_decode(text: &str) -> String {
 
 /// A text percent-encoded as S3 does it in listings with `encoding-type=url`: `/` stays as it is.
 pub(super) fn percent_encode(text: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
+    percent_encode_into(&mut out, text);
+    out
+}
+
+/// Writes a text as [`percent_encode`] does.
+pub(super) fn percent_encode_into(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
         if byte.is_ascii_alphanumeric() || b"-_.~/*".contains(&byte) {
-            out.push(char::from(byte));
-        } else if byte == b' ' {
+            continue;
+        }
+        // Inside a longer character there is nothing to take over, and no place where a string may be cut.
+        if plain < at {
+            out.push_str(&text[plain..at]);
+        }
+        plain = at + 1;
+        if byte == b' ' {
             out.push('+');
         } else {
             out.push('%');
@@ -179,7 +198,7 @@ pub(super) fn percent_encode(text: &str) -> String {
             out.push(char::from(HEX[usize::from(byte & 15)]));
         }
     }
-    out
+    out.push_str(&text[plain..]);
 }
 
 #[cfg(test)]

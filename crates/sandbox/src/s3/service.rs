@@ -12,8 +12,8 @@ use s3s::dto::{
     GetObjectInput, GetObjectLockConfigurationInput, GetObjectLockConfigurationOutput, GetObjectOutput,
     GetPublicAccessBlockInput, GetPublicAccessBlockOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
     HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput,
-    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
-    PutObjectInput, PutObjectOutput, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    ListObjectsInput, ListObjectsOutput, ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput,
+    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -53,7 +53,7 @@ fn answer<T>(result: S3Result<T>) -> Answer<T> {
 }
 
 fn absent<T>(store: &Store, bucket: &str, code: S3ErrorCode) -> Answer<T> {
-    store.with(bucket, |_| Err(S3Error::new(code)))
+    store.read(bucket, |_| Err(S3Error::new(code)))
 }
 
 #[async_trait::async_trait]
@@ -158,10 +158,6 @@ impl S3 for Service {
 
     async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> Answer<ListObjectsOutput> {
         answer(listing::list_v1(&self.store, req.input))
-    }
-
-    async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> Answer<ListObjectsV2Output> {
-        answer(listing::list_v2(&self.store, req.input))
     }
 
     async fn create_multipart_upload(

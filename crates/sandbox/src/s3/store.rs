@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub struct Object {
     /// Its content.
     pub bytes: Bytes,
     /// Its ETag, without quotes: the MD5 of the content, or of the parts' MD5s with `-` and their number.
-    pub etag: String,
+    pub etag: Arc<str>,
     /// When it was written.
     pub modified: SystemTime,
     /// Headers and metadata; objects without any share one value.
@@ -42,9 +42,24 @@ pub struct Object {
 }
 
 impl Object {
+    /// An object of this content without headers, written now.
+    #[must_use]
+    pub fn plain(bytes: impl Into<Bytes>) -> Self {
+        Self::new(bytes.into(), Arc::default())
+    }
+
     pub(super) fn new(bytes: Bytes, headers: Arc<ObjectHeaders>) -> Self {
-        let etag = hex::encode(Md5::checksum(&bytes));
+        let etag = hex::encode(Md5::checksum(&bytes)).into();
         Self { bytes, etag, modified: SystemTime::now(), headers, checksums: None }
+    }
+
+    /// This object written again by one request, with other headers. A copy has the ETag of its content: that is the
+    /// source's, unless the source was uploaded in parts.
+    pub(super) fn copy(self, headers: Arc<ObjectHeaders>) -> Self {
+        if self.etag.contains('-') {
+            return Self { checksums: self.checksums, ..Self::new(self.bytes, headers) };
+        }
+        Self { modified: SystemTime::now(), headers, ..self }
     }
 }
 
@@ -72,14 +87,14 @@ pub(super) struct StoredBucket {
 }
 
 impl StoredBucket {
-    fn new() -> Self {
-        Self {
+    fn shared() -> Arc<RwLock<Self>> {
+        Arc::new(RwLock::new(Self {
             created: SystemTime::now(),
             objects: BTreeMap::new(),
             uploads: BTreeMap::new(),
             public: false,
             versioning: false,
-        }
+        }))
     }
 
     pub(super) fn object(&self, key: &str) -> S3Result<&Object> {
@@ -88,6 +103,10 @@ impl StoredBucket {
 
     pub(super) fn upload(&mut self, key: &str, id: &str) -> S3Result<&mut Upload> {
         self.uploads.get_mut(&(key.to_owned(), id.to_owned())).ok_or_else(|| S3Error::new(S3ErrorCode::NoSuchUpload))
+    }
+
+    pub(super) fn unfinished(&self, key: &str, id: &str) -> S3Result<&Upload> {
+        self.uploads.get(&(key.to_owned(), id.to_owned())).ok_or_else(|| S3Error::new(S3ErrorCode::NoSuchUpload))
     }
 
     /// Objects whose key begins with `prefix`, from `start` on.
@@ -104,33 +123,61 @@ impl StoredBucket {
     }
 }
 
-/// All buckets of a server. Clones share them.
+type Shelf = BTreeMap<String, Arc<RwLock<StoredBucket>>>;
+
+/// All buckets of a server. Clones share them. Each bucket has a lock of its own, so that reading one does not wait for
+/// writes to another.
 #[derive(Clone, Default)]
 pub(super) struct Store {
-    buckets: Arc<Mutex<BTreeMap<String, StoredBucket>>>,
+    buckets: Arc<RwLock<Shelf>>,
 }
 
 impl Store {
-    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<String, StoredBucket>> {
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn all(&self) -> RwLockReadGuard<'_, Shelf> {
+        self.buckets.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Shelf> {
+        self.buckets.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bucket(&self, bucket: &str) -> S3Result<Arc<RwLock<StoredBucket>>> {
+        self.all().get(bucket).cloned().ok_or_else(|| S3Error::new(S3ErrorCode::NoSuchBucket))
+    }
+
+    /// Looks at a bucket.
+    pub(super) fn read<T>(&self, bucket: &str, look: impl FnOnce(&StoredBucket) -> S3Result<T>) -> S3Result<T> {
+        look(&self.bucket(bucket)?.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs `act` on a bucket.
     pub(super) fn with<T>(&self, bucket: &str, act: impl FnOnce(&mut StoredBucket) -> S3Result<T>) -> S3Result<T> {
-        let mut buckets = self.lock();
-        act(buckets.get_mut(bucket).ok_or_else(|| S3Error::new(S3ErrorCode::NoSuchBucket))?)
+        act(&mut self.bucket(bucket)?.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes a bucket; `false` when it was there.
     pub(super) fn create(&self, bucket: &str) -> bool {
-        let mut buckets = self.lock();
+        let mut buckets = self.change();
         let absent = !buckets.contains_key(bucket);
-        buckets.entry(bucket.to_owned()).or_insert_with(StoredBucket::new);
+        buckets.entry(bucket.to_owned()).or_insert_with(StoredBucket::shared);
         absent
+    }
+
+    /// Removes an empty bucket.
+    pub(super) fn delete(&self, bucket: &str) -> S3Result<()> {
+        let mut buckets = self.change();
+        let found = buckets.get(bucket).ok_or_else(|| S3Error::new(S3ErrorCode::NoSuchBucket))?;
+        if !found.read().unwrap_or_else(PoisonError::into_inner).objects.is_empty() {
+            return Err(S3Error::new(S3ErrorCode::BucketNotEmpty));
+        }
+        buckets.remove(bucket);
+        Ok(())
     }
 
     /// Runs `act` on a bucket, which is made if it isn't there.
     pub(super) fn with_created<T>(&self, bucket: &str, act: impl FnOnce(&mut StoredBucket) -> T) -> T {
-        act(self.lock().entry(bucket.to_owned()).or_insert_with(StoredBucket::new))
+        let found = Arc::clone(self.change().entry(bucket.to_owned()).or_insert_with(StoredBucket::shared));
+        let mut found = found.write().unwrap_or_else(PoisonError::into_inner);
+        act(&mut found)
     }
 }
