@@ -153,12 +153,29 @@ impl From<kube::Error> for Error {
 
 impl From<crate::clone::CloneError> for Error {
     fn from(error: crate::clone::CloneError) -> Self {
-        let kind = match error.kind() {
-            Some(provider::ErrorKind::Denied | provider::ErrorKind::Unauthenticated) => ErrorKind::Denied,
-            Some(kind) if kind.default_retry() != provider::Retry::Never => ErrorKind::Unreachable,
+        use crate::clone::CloneError as Clone;
+        let kind = match (&error, error.kind()) {
+            (Clone::Locked { .. }, _) => ErrorKind::Busy,
+            (Clone::LockLost { .. } | Clone::ListingIncomplete { .. } | Clone::TooManyDeletes { .. }, _) => {
+                ErrorKind::Disturbed
+            }
+            (
+                Clone::Overlap { .. }
+                | Clone::ForeignDestination { .. }
+                | Clone::OtherClone { .. }
+                | Clone::KeyNotHeld { .. },
+                _,
+            ) => ErrorKind::Configuration,
+            (_, Some(provider::ErrorKind::Denied | provider::ErrorKind::Unauthenticated)) => ErrorKind::Denied,
+            (_, Some(kind)) if kind.default_retry() != provider::Retry::Never => ErrorKind::Unreachable,
             _ => ErrorKind::Failed,
         };
-        Self::new(kind, "cloning the bucket failed").because(error)
+        let advice = error.advice();
+        let error = Self::new(kind, "cloning the bucket failed").because(error);
+        match advice {
+            Some(advice) => error.advise(advice),
+            None => error,
+        }
     }
 }
 

@@ -60,6 +60,10 @@ pub enum Step {
     Commit,
     /// Checking a recovery point.
     Verify,
+    /// Counting what a clone would take.
+    Survey,
+    /// Bringing a clone up to date.
+    Clone,
 }
 
 impl Step {
@@ -84,6 +88,8 @@ impl Step {
             Self::ReadBack => "read-back",
             Self::Commit => "commit",
             Self::Verify => "verify",
+            Self::Survey => "survey",
+            Self::Clone => "clone",
         }
     }
 }

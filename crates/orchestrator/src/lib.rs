@@ -4,6 +4,8 @@
 
 mod cancel;
 pub mod clone;
+pub mod clone_progress;
+pub mod clone_use;
 pub mod cluster;
 mod digest;
 pub mod error;

@@ -31,6 +31,8 @@ pub mod exit_code {
     pub const STILL_PAUSED: u8 = 21;
     /// No recovery point, and the cluster is still paused.
     pub const NO_RECOVERY_POINT_STILL_PAUSED: u8 = 22;
+    /// A clone was begun and is not up to date; the same command goes on.
+    pub const UNFINISHED_CLONE: u8 = 23;
     /// Cancelled; the cluster runs as before.
     pub const CANCELLED: u8 = 130;
 }
@@ -44,6 +46,8 @@ pub struct Failure {
     pub changed: bool,
     /// Why the cluster could not be put back, if it could not.
     pub still_paused: Option<Error>,
+    /// Whether a clone was begun that is not up to date, which the same command goes on with.
+    pub unfinished_clone: bool,
     /// What is not as it was although everything of ours was put back: somebody else's changes, pipelines that newly fail.
     pub differences: Vec<String>,
 }
@@ -52,16 +56,28 @@ impl Failure {
     /// A failure before the first change.
     #[must_use]
     pub fn untouched(error: Error) -> Self {
-        Self { error, changed: false, still_paused: None, differences: Vec::new() }
+        Self { error, changed: false, still_paused: None, unfinished_clone: false, differences: Vec::new() }
     }
 
     /// A failure after the first change, and how the undo went.
     #[must_use]
     pub fn after_undo(error: Error, undone: Result<Undone, Error>) -> Self {
         match undone {
-            Ok(undone) => Self { error, changed: true, still_paused: None, differences: undone.differences },
-            Err(paused) => Self { error, changed: true, still_paused: Some(paused), differences: Vec::new() },
+            Ok(undone) => {
+                let differences = undone.differences;
+                Self { error, changed: true, still_paused: None, unfinished_clone: false, differences }
+            }
+            Err(paused) => {
+                let differences = Vec::new();
+                Self { error, changed: true, still_paused: Some(paused), unfinished_clone: false, differences }
+            }
         }
+    }
+
+    /// A clone that was begun and is not up to date.
+    #[must_use]
+    pub fn of_clone(error: Error) -> Self {
+        Self { unfinished_clone: true, ..Self::untouched(error) }
     }
 
     /// The exit code of this end.
@@ -73,6 +89,7 @@ impl Failure {
         match self.error.kind() {
             ErrorKind::Cancelled => exit_code::CANCELLED,
             _ if self.changed => exit_code::NO_RECOVERY_POINT,
+            _ if self.unfinished_clone => exit_code::UNFINISHED_CLONE,
             ErrorKind::Configuration => exit_code::CONFIGURATION,
             ErrorKind::Unreachable | ErrorKind::NotFound => exit_code::UNREACHABLE,
             ErrorKind::Denied => exit_code::DENIED,

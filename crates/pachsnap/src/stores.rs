@@ -15,7 +15,7 @@ use orchestrator::job::{Opened, OpenedVolume, Stores};
 use orchestrator::manifest::EtcdVolumeRecord;
 use orchestrator::{Error, ErrorKind, Result};
 
-use crate::config::{Config, StoreSection};
+use crate::config::{Config, StoreOptions, StoreSection};
 use s3_url::S3Url;
 #[cfg(not(feature = "onprem"))]
 use without_onprem::{csi, directory, s3_store};
@@ -43,6 +43,24 @@ impl ConfiguredStores {
         };
         let sections = [StoreSection::Vault, StoreSection::Clone];
         sections.into_iter().filter_map(matching).max_by_key(|(length, _)| *length).map(|(_, section)| section)
+    }
+}
+
+impl ConfiguredStores {
+    /// Opens the store of a URL that a command was given, reached as these options say, and otherwise as the
+    /// configuration does.
+    ///
+    /// # Errors
+    /// `Configuration` for what is no URL of a store, or can't be opened.
+    pub(crate) fn open_place(&self, url: &str, options: &StoreOptions) -> Result<Opened> {
+        if url.starts_with("file:") {
+            return directory::open_url(url);
+        }
+        match S3Url::parse(url) {
+            Some(place) => s3_store::open(&self.config, self.section_of(url), &place, options),
+            None => Err(Error::new(ErrorKind::Configuration, format!("{url:?} is not the URL of a store"))
+                .advise("this build opens s3://bucket/prefix and file:///folder")),
+        }
     }
 }
 
@@ -75,14 +93,7 @@ impl Stores for ConfiguredStores {
     }
 
     fn open_url(&self, url: &str) -> Result<Opened> {
-        if url.starts_with("file:") {
-            return directory::open_url(url);
-        }
-        match S3Url::parse(url) {
-            Some(place) => s3_store::open(&self.config, self.section_of(url), &place),
-            None => Err(Error::new(ErrorKind::Configuration, format!("{url:?} is not the URL of a store"))
-                .advise("this build opens s3://bucket/prefix and file:///folder")),
-        }
+        self.open_place(url, &StoreOptions::default())
     }
 
     fn open_volume(

@@ -1,38 +1,94 @@
 //! What all parts of one pass share, and how they call the stores.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use provider::{Error, ErrorKind, Result};
+use provider::{Bucket, BucketCapabilities, Error, ErrorKind, Result};
 
 use super::CloneSpec;
+use super::limits::Limits;
 use super::pace::{Pace, Sent};
+use super::report::Requests;
 use crate::retry::Backoff;
 
-/// One pass in progress.
-#[derive(Debug)]
+/// What kind of request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// A page of a listing.
+    List,
+    /// A copy inside a store, or a part of one.
+    Copy,
+    /// An object is read.
+    Get,
+    /// An object is written.
+    Put,
+    /// An object is looked at.
+    Head,
+    /// Objects are deleted.
+    Delete,
+}
+
+/// A pass in progress, as one shard of it sees it.
+#[derive(Clone, Debug)]
 pub(super) struct Context {
-    pub(super) spec: CloneSpec,
-    pub(super) pace: Pace,
-    requests: AtomicU64,
+    pub(super) spec: Arc<CloneSpec>,
+    /// The clone's store can do this; asked once, for each copy looks at it.
+    pub(super) capabilities: Arc<BucketCapabilities>,
+    pub(super) pace: Arc<Pace>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    sent: [AtomicU64; 6],
+    together: Option<Arc<Pace>>,
 }
 
 impl Context {
     pub(super) fn new(spec: &CloneSpec) -> Self {
-        Self { spec: spec.clone(), pace: Pace::new(spec.concurrency), requests: AtomicU64::new(0) }
+        let pace = Arc::new(Pace::new(spec.concurrency));
+        let together = spec.slow_together.then(|| Arc::clone(&pace));
+        Self {
+            spec: Arc::new(spec.clone()),
+            capabilities: Arc::new(spec.destination.capabilities()),
+            pace,
+            shared: Arc::new(Shared { limits: Limits::new(spec.ceilings), sent: Default::default(), together }),
+        }
     }
 
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// The same pass over other connections, for a thread of its own.
+    pub(super) fn over(&self, source: Arc<dyn Bucket>, destination: Arc<dyn Bucket>) -> Self {
+        let spec = Arc::new(CloneSpec { source, destination, ..(*self.spec).clone() });
+        Self { spec, ..self.clone() }
     }
 
-    /// Notes that a request is sent.
-    pub(super) fn send(&self) -> Sent {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    /// The same pass at a pace of its own, unless all slow down together.
+    pub(super) fn for_shard(&self) -> Self {
+        let pace = self.shared.together.clone().unwrap_or_else(|| Arc::new(Pace::new(self.spec.concurrency)));
+        Self { pace, ..self.clone() }
+    }
+
+    pub(super) fn requests(&self) -> Requests {
+        let [lists, copies, gets, puts, heads, deletes] =
+            [0, 1, 2, 3, 4, 5].map(|sort: usize| self.shared.sent[sort].load(Ordering::Relaxed));
+        Requests { lists, copies, gets, puts, heads, deletes }
+    }
+
+    /// Waits until a request may be sent, and notes it.
+    pub(super) async fn send(&self, sort: Sort) -> Sent {
+        self.shared.limits.request().await;
+        self.shared.sent[sort as usize].fetch_add(1, Ordering::Relaxed);
         self.pace.send()
     }
 
-    /// Slows all lanes down if the error asks for it, and waits until the call may be sent again.
+    /// Waits until so many more bytes may be copied.
+    pub(super) async fn carry(&self, bytes: u64) {
+        self.shared.limits.bytes(bytes).await;
+    }
+
+    /// Slows the lanes down if the error asks for it, and waits until the call may be sent again.
     ///
     /// # Errors
     /// The same error when it must not be sent again.
@@ -52,13 +108,13 @@ impl Context {
     }
 
     /// Sends a call until it succeeds, fails for good, or the budget is spent.
-    pub(super) async fn call<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T>
+    pub(super) async fn call<T, F>(&self, sort: Sort, mut call: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         let mut backoff = Backoff::new(self.spec.retry);
         loop {
-            let sent = self.send();
+            let sent = self.send(sort).await;
             match call().await {
                 Ok(value) => {
                     self.spec.progress.moved();

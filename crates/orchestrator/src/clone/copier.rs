@@ -1,8 +1,8 @@
 //! Copies one object of the source, also when it changes meanwhile.
 
-use provider::{Error, ErrorKind, ObjectMeta};
+use provider::{Error, ErrorKind, Key, ObjectMeta};
 
-use super::context::Context;
+use super::context::{Context, Sort};
 use super::inventory::InventoryEntry;
 use super::transfer::{Transferred, transfer};
 use super::{CloneError, Result};
@@ -37,22 +37,29 @@ pub(super) enum Outcome {
 }
 
 /// Copies an object: one whole version of it, never a mixture.
-pub(super) async fn copy(context: &Context, listed: ObjectMeta, when_changed: WhenChanged) -> Result<Outcome> {
+pub(super) async fn copy(
+    context: &Context,
+    listed: ObjectMeta,
+    to: &Key,
+    when_changed: WhenChanged,
+) -> Result<Outcome> {
     let spec = &context.spec;
     let mut object = listed;
     let mut looks = 0;
     let mut backoff = Backoff::new(spec.retry);
     loop {
-        let error = match transfer(context, &object).await {
+        let error = match transfer(context, &object, to).await {
             Ok(Transferred { version, checksum }) => {
-                let entry = InventoryEntry::new(&object, object.key.clone(), version, checksum);
+                let entry = InventoryEntry::new(object, to.clone(), version, checksum);
                 return Ok(Outcome::Copied { entry, changed: looks > 0 });
             }
             Err(error) if matches!(error.kind(), ErrorKind::Changed | ErrorKind::NotFound) => error,
             Err(error) => return Err(CloneError::at(both(context))(error)),
         };
-        let now =
-            context.call(|| spec.source.head(&object.key)).await.map_err(CloneError::at(spec.source.location()))?;
+        let now = context
+            .call(Sort::Head, || spec.source.head(&object.key))
+            .await
+            .map_err(CloneError::at(spec.source.location()))?;
         match now {
             None => return Ok(Outcome::Gone),
             Some(now) if now.version == object.version && now.size == object.size => {

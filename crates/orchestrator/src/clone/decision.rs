@@ -1,184 +1,275 @@
-//! What to do with each key: a merge of the source's listing, the clone's listing, and what an earlier pass recorded.
-
-use std::cmp::Ordering;
-use std::sync::Arc;
+//! What to do with each key: a merge of the source's listing with what an earlier pass recorded, and with the clone's
+//! listing where the record alone can't be trusted.
 
 use provider::{Key, ObjectMeta};
-use tokio::sync::mpsc;
 
 use super::context::Context;
-use super::feed::Feed;
-use super::inventory::{Inventory, InventoryEntry};
+use super::groups::Group;
+use super::inventory::{Entries, InventoryEntry};
+use super::known::Known;
 use super::lister::Listing;
+use super::lock::is_lock;
 use super::order::Kind;
+use super::range::KeyRange;
 use super::{CloneError, Result};
 
-/// Decisions that are made ahead.
-const AHEAD: usize = 1024;
+/// What to do with one key, and how many keys before it only the clone has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub(super) what: What,
+    pub(super) extra_before: u64,
+}
 
 /// What to do with one key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// Copy it as listed here.
-    Copy(ObjectMeta),
+pub(super) enum What {
+    /// Copy it as listed here, to this key.
+    Copy(ObjectMeta, Key),
     /// The clone has it already.
     Skip(InventoryEntry),
-    /// The clone has it, the source does not.
-    Extra(Key),
+    /// Only the clone has it, and there it stays for now.
+    Keep(InventoryEntry),
 }
 
-/// Begins to decide about all keys of a kind, in their order.
-pub(super) fn decide(context: &Arc<Context>, kind: Kind, known: Option<&Inventory>) -> Feed<Decision> {
-    let context = Arc::clone(context);
-    let known = known.cloned();
-    Feed::start(AHEAD, move |decisions| merge(context, kind, known, decisions))
+/// What only the clone has after the last key of the source.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AfterTheLast {
+    /// So many keys.
+    pub(super) extra: u64,
+    /// Whether there may be more of them anywhere in the range.
+    pub(super) maybe_more: bool,
 }
 
-async fn merge(
-    context: Arc<Context>,
-    kind: Kind,
-    known: Option<Inventory>,
-    decisions: mpsc::Sender<Decision>,
-) -> Result<()> {
-    let spec = &context.spec;
-    let mut sources = Listing::of_kind(Arc::clone(&context), Arc::clone(&spec.source), kind);
-    let mut presents = Listing::of_kind(Arc::clone(&context), Arc::clone(&spec.destination), kind);
-    let mut records = known.as_ref().map(|known| known.entries(kind));
-    let rules = spec.destination.capabilities().keys;
-    let (mut source, mut present) = (sources.next().await?, presents.next().await?);
-    let mut record: Option<InventoryEntry> = None;
-    loop {
-        let order = match (&source, &present) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(source), Some(present)) => source.key.cmp(&present.key),
-        };
-        let here = if order == Ordering::Greater { None } else { source.take() };
-        let there = if order == Ordering::Less { None } else { present.take() };
-        if here.is_some() {
-            source = sources.next().await?;
-        }
-        if there.is_some() {
-            present = presents.next().await?;
-        }
-        let decision = match (here, there) {
-            (Some(object), there) => {
-                if !rules.holds(object.key.as_str()) {
-                    let destination = spec.destination.location();
-                    return Err(CloneError::KeyNotHeld { destination, key: object.key.into_string() });
-                }
-                spec.progress.listed(object.size);
-                if let Some(records) = &mut records {
-                    while record.as_ref().is_none_or(|record| record.destination_key < object.key) {
-                        record = records.next().await?;
-                        if record.is_none() {
-                            break;
-                        }
-                    }
-                }
-                let recorded = record.as_ref().filter(|record| record.destination_key == object.key);
-                decide_one(kind, object, there, recorded, known.is_some())
-            }
-            (None, Some(there)) => Decision::Extra(there.key),
-            (None, None) => continue,
-        };
-        if decisions.send(decision).await.is_err() {
-            return Ok(());
-        }
-    }
-}
-
-/// What to do with an object of the source.
-///
-/// With an inventory, an object is skipped when source and clone both are what the inventory recorded. Without one only
-/// blocks are, by size: of all keys, only theirs never change their content under the same name and size.
-fn decide_one(
-    kind: Kind,
-    object: ObjectMeta,
-    there: Option<ObjectMeta>,
-    recorded: Option<&InventoryEntry>,
+/// Decides about the keys of one range, page by page.
+#[derive(Debug)]
+pub(super) struct Decider {
+    context: Context,
+    group: Group,
+    range: KeyRange,
     trusted: bool,
-) -> Decision {
-    let Some(there) = there else { return Decision::Copy(object) };
-    let as_recorded = recorded.filter(|recorded| {
-        recorded.source_version == object.version
-            && recorded.size == object.size
-            && recorded.destination_version == there.version
-            && there.size == object.size
-    });
-    if let Some(recorded) = as_recorded {
-        return Decision::Skip(recorded.clone());
-    }
-    if !trusted && kind == Kind::Block && there.size == object.size {
-        let checksum = there.checksum.clone().or_else(|| object.checksum.clone());
-        return Decision::Skip(InventoryEntry::new(&object, there.key, there.version, checksum));
-    }
-    Decision::Copy(object)
+    /// Whether keys that only the clone has stay.
+    keep: bool,
+    /// Whether the clone would have to be listed and can't be, for its keys are in another order.
+    blind: bool,
+    records: Option<Entries>,
+    record: Option<InventoryEntry>,
+    presents: Option<Listing>,
+    present: Option<ObjectMeta>,
+    extra: u64,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use provider::{ContentHeaders, ObjectVersion};
-
-    use super::*;
-
-    fn object(key: &str, size: u64, version: &str) -> ObjectMeta {
-        ObjectMeta {
-            key: key.into(),
-            size,
-            version: ObjectVersion(version.to_owned()),
-            modified: None,
-            checksum: None,
-            headers: ContentHeaders::default(),
-            metadata: BTreeMap::new(),
+impl Decider {
+    /// `dirty` when an interrupted pass may have written here what no inventory tells of; `keep` when keys that only the
+    /// clone has stay, and have to be known to the next pass.
+    pub(super) fn new(
+        context: Context,
+        group: Group,
+        known: &Known,
+        range: &KeyRange,
+        dirty: bool,
+        keep: bool,
+    ) -> Self {
+        let records = known.inventory().map(|inventory| inventory.entries_in(range));
+        let look = dirty || known.has_to_be_listed();
+        let blind = look && !context.spec.key_map.keeps_order();
+        let presents = (look && !blind).then(|| {
+            let range = renamed(&context, range);
+            Listing::of_range(context.clone(), context.spec.destination.clone(), range)
+        });
+        let trusted = known.inventory().is_some();
+        Self {
+            context,
+            group,
+            range: range.clone(),
+            trusted,
+            keep,
+            blind,
+            records,
+            record: None,
+            presents,
+            present: None,
+            extra: 0,
         }
     }
 
-    fn record(object: &ObjectMeta, there: &ObjectMeta) -> InventoryEntry {
-        InventoryEntry::new(object, there.key.clone(), there.version.clone(), None)
+    /// Decides about the next keys of the range.
+    pub(super) async fn page(&mut self, objects: Vec<ObjectMeta>) -> Result<Vec<Decision>> {
+        let mut decisions = Vec::with_capacity(objects.len());
+        for object in objects {
+            if !self.is_ours(object.key.as_str()) {
+                continue;
+            }
+            let to = self.context.spec.rename(&object.key)?;
+            if is_lock(to.as_str()) {
+                return Err(CloneError::KeyNotHeld {
+                    destination: self.context.spec.destination.location(),
+                    key: to.into_string(),
+                });
+            }
+            self.context.spec.progress.listed(object.size);
+            self.read_records(&object.key, &mut decisions).await?;
+            self.read_presents(&to, &mut decisions).await?;
+            let recorded = self.record.take_if(|record| record.source_key == object.key);
+            let there = self.present.take_if(|present| present.key == to);
+            let what = match (&self.presents, recorded) {
+                (None, Some(recorded)) if !self.blind && is_recorded(&recorded, &object, &to) => What::Skip(recorded),
+                (None, _) => What::Copy(object, to),
+                (Some(_), recorded) => self.with_listing(object, to, there, recorded),
+            };
+            decisions.push(Decision { what, extra_before: std::mem::take(&mut self.extra) });
+        }
+        Ok(decisions)
     }
 
-    #[test]
-    fn what_is_as_recorded_is_skipped() {
-        let (source, there) = (object("t", 3, "s1"), object("t", 3, "d1"));
-        let recorded = record(&source, &there);
-        let decision = decide_one(Kind::Tag, source, Some(there), Some(&recorded), true);
-        assert_eq!(decision, Decision::Skip(recorded));
+    /// What only the clone has after the last key of the source. `through` is where the range ends by now.
+    pub(super) async fn finish(mut self, through: Option<&Key>) -> Result<(Vec<Decision>, AfterTheLast)> {
+        let mut decisions = Vec::new();
+        while let Some(record) = self.next_record().await? {
+            if through.is_some_and(|through| record.source_key > *through) {
+                break;
+            }
+            self.only_recorded(record, &mut decisions);
+        }
+        while let Some(present) = self.next_present().await? {
+            let source = self.context.spec.key_map.undo(present.key.as_str());
+            if through.zip(source).is_some_and(|(through, source)| source.as_str() > through.as_str()) {
+                break;
+            }
+            self.only_present(present, &mut decisions);
+        }
+        Ok((decisions, AfterTheLast { extra: self.extra, maybe_more: self.blind }))
     }
 
-    #[test]
-    fn what_changed_on_either_side_is_copied() {
-        let (source, there) = (object("t", 3, "s1"), object("t", 3, "d1"));
-        let recorded = record(&source, &there);
-        let newer = object("t", 3, "s2");
-        let copy = Decision::Copy(newer.clone());
-        assert_eq!(decide_one(Kind::Tag, newer, Some(there), Some(&recorded), true), copy);
-        let touched = object("t", 3, "d2");
-        let copy = Decision::Copy(source.clone());
-        assert_eq!(decide_one(Kind::Tag, source.clone(), Some(touched), Some(&recorded), true), copy);
-        let copy = Decision::Copy(source.clone());
-        assert_eq!(decide_one(Kind::Tag, source, None, Some(&recorded), true), copy);
+    /// Passes over records of keys before this one, which the source lacks.
+    async fn read_records(&mut self, before: &Key, decisions: &mut Vec<Decision>) -> Result<()> {
+        while let Some(record) = self.next_record().await? {
+            if record.source_key >= *before {
+                self.record = Some(record);
+                break;
+            }
+            self.only_recorded(record, decisions);
+        }
+        Ok(())
     }
 
-    #[test]
-    fn without_an_inventory_only_blocks_of_equal_size_are_skipped() {
-        let skip = |kind, size| {
-            let decision = decide_one(kind, object("k", 3, "s"), Some(object("k", size, "d")), None, false);
-            matches!(decision, Decision::Skip(_))
-        };
-        assert!(skip(Kind::Block, 3));
-        assert!(!skip(Kind::Block, 2));
-        assert!(!skip(Kind::Tag, 3));
-        assert!(!skip(Kind::Object, 3));
-        assert!(!skip(Kind::Other, 3));
+    async fn read_presents(&mut self, before: &Key, decisions: &mut Vec<Decision>) -> Result<()> {
+        while let Some(present) = self.next_present().await? {
+            if present.key >= *before {
+                self.present = Some(present);
+                break;
+            }
+            self.only_present(present, decisions);
+        }
+        Ok(())
     }
 
-    #[test]
-    fn a_block_that_the_inventory_lacks_is_copied() {
-        let decision = decide_one(Kind::Block, object("b", 3, "s"), Some(object("b", 3, "d")), None, true);
-        assert!(matches!(decision, Decision::Copy(_)));
+    /// The source lacks what is recorded. With a listing of the clone, that tells what is there.
+    fn only_recorded(&mut self, record: InventoryEntry, decisions: &mut Vec<Decision>) {
+        if self.presents.is_some() {
+            return;
+        }
+        if self.keep {
+            decisions.push(Decision { what: What::Keep(record), extra_before: std::mem::take(&mut self.extra) });
+        } else {
+            self.extra += 1;
+        }
+    }
+
+    fn only_present(&mut self, present: ObjectMeta, decisions: &mut Vec<Decision>) {
+        match self.context.spec.key_map.undo(present.key.as_str()) {
+            Some(source) if self.keep => {
+                let kept = InventoryEntry::unknown(Key::new(source), present.key);
+                decisions.push(Decision { what: What::Keep(kept), extra_before: std::mem::take(&mut self.extra) });
+            }
+            _ => self.extra += 1,
+        }
+    }
+
+    async fn next_record(&mut self) -> Result<Option<InventoryEntry>> {
+        if let Some(record) = self.record.take() {
+            return Ok(Some(record));
+        }
+        while let Some(records) = &mut self.records {
+            match records.next().await? {
+                Some(record) if self.is_ours(record.source_key.as_str()) => return Ok(Some(record)),
+                Some(_) => {}
+                None => self.records = None,
+            }
+        }
+        Ok(None)
+    }
+
+    async fn next_present(&mut self) -> Result<Option<ObjectMeta>> {
+        if let Some(present) = self.present.take() {
+            return Ok(Some(present));
+        }
+        while let Some(presents) = &mut self.presents {
+            match presents.next().await? {
+                Some(present) if self.is_ours_there(present.key.as_str()) => return Ok(Some(present)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_ours(&self, key: &str) -> bool {
+        self.group.holds(key) && self.context.spec.includes(key)
+    }
+
+    fn is_ours_there(&self, key: &str) -> bool {
+        let source = self.context.spec.key_map.undo(key);
+        !is_lock(key) && source.is_some_and(|source| self.range.contains(&source) && self.is_ours(&source))
+    }
+
+    fn with_listing(
+        &self,
+        object: ObjectMeta,
+        to: Key,
+        there: Option<ObjectMeta>,
+        recorded: Option<InventoryEntry>,
+    ) -> What {
+        let Some(there) = there else { return What::Copy(object, to) };
+        match recorded {
+            Some(recorded) if is_recorded(&recorded, &object, &to) && is_there(&recorded, &there) => {
+                What::Skip(recorded)
+            }
+            None if self.is_surely_the_same(&object, &there) => {
+                let checksum = there.checksum.or_else(|| object.checksum.clone());
+                What::Skip(InventoryEntry::new(object, there.key, there.version, checksum))
+            }
+            _ => What::Copy(object, to),
+        }
+    }
+
+    /// Whether an object that nothing recorded has the source's content all the same: of all keys, only those of blocks
+    /// never change their content under the same name and size.
+    fn is_surely_the_same(&self, object: &ObjectMeta, there: &ObjectMeta) -> bool {
+        !self.trusted
+            && self.context.spec.order.kind_of(object.key.as_str()) == Kind::Block
+            && there.size == object.size
+    }
+}
+
+/// Whether the source is what was recorded.
+fn is_recorded(recorded: &InventoryEntry, object: &ObjectMeta, to: &Key) -> bool {
+    recorded.source_version == object.version && recorded.size == object.size && recorded.destination_key == *to
+}
+
+/// Whether the clone is what was recorded.
+fn is_there(recorded: &InventoryEntry, there: &ObjectMeta) -> bool {
+    recorded.destination_version == there.version && recorded.size == there.size
+}
+
+/// A range of the clone that holds the names of all keys of this one, and perhaps others, for a key map that keeps their
+/// order.
+pub(super) fn renamed(context: &Context, range: &KeyRange) -> KeyRange {
+    let map = &context.spec.key_map;
+    let rename = |key: &Key| map.apply(key.as_str()).map(Key::new);
+    KeyRange {
+        // An end that has no name ends nothing.
+        prefix: map.apply(&range.prefix).unwrap_or_default(),
+        after: range.after.as_ref().and_then(rename),
+        through: range.through.as_ref().and_then(rename),
     }
 }

@@ -63,6 +63,59 @@ pub enum CloneError {
         /// What the store said.
         source: Error,
     },
+    /// More objects of the clone are not in the source any more than a pass may delete.
+    #[error(
+        "{extra} of the {objects} objects in {destination} are not in the source any more, which is more than {} % of them",
+        share * 100.0
+    )]
+    TooManyDeletes {
+        /// Where the clone is.
+        destination: String,
+        /// Keys that only the clone has.
+        extra: u64,
+        /// Objects in the clone.
+        objects: u64,
+        /// The largest share, from 0 to 1.
+        share: f64,
+    },
+    /// A listing of the source lacks a key that is there.
+    #[error("{origin} has {key:?}, but its listing lacked it")]
+    ListingIncomplete {
+        /// Where the source is.
+        origin: String,
+        /// The key.
+        key: String,
+    },
+    /// Somebody else writes to this clone, or began to and was interrupted.
+    #[error("{destination} is being written to by {holder}")]
+    Locked {
+        /// Where the clone is.
+        destination: String,
+        /// Who holds the lock.
+        holder: String,
+    },
+    /// The lock was lost: somebody else took the clone over.
+    #[error("{destination} was taken over by {holder}")]
+    LockLost {
+        /// Where the clone is.
+        destination: String,
+        /// Who has it now.
+        holder: String,
+    },
+    /// What is recorded of a clone is of another one.
+    #[error("what {state} records is another clone: {what}")]
+    OtherClone {
+        /// Where it is recorded.
+        state: String,
+        /// What differs.
+        what: String,
+    },
+    /// A thread can't be started.
+    #[error("a thread of the clone can't be started")]
+    Thread {
+        /// Why.
+        source: io::Error,
+    },
     /// A part of an inventory can't be read or written on this machine.
     #[error("the inventory {path} can't be used", path = path.display())]
     InventoryFile {
@@ -102,12 +155,38 @@ impl CloneError {
         self.provider_error().map(Error::kind)
     }
 
+    /// Whether it was found before anything was written.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Overlap { .. } | Self::ForeignDestination { .. } | Self::Locked { .. } | Self::OtherClone { .. }
+        )
+    }
+
+    /// What a person can do about it, where that is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Overlap { .. } => "name a place outside of the source",
+            Self::ForeignDestination { .. } => "name an empty place, or another prefix",
+            Self::KeyNotHeld { .. } => "choose another store, or rename keys with --key-map",
+            Self::TooManyDeletes { .. } => {
+                "see whether the source is the right one and whole; if so, allow more with --max-deletes"
+            }
+            Self::ListingIncomplete { .. } => "run the same command again",
+            Self::Locked { .. } => "wait until it has ended; a holder that is dead is replaced after a minute",
+            Self::OtherClone { .. } => "name another state with --state",
+            _ => return None,
+        })
+    }
+
     /// Whether the same pass may succeed later.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
             Self::Store { source, .. } => source.retry(),
-            Self::SourceKeepsChanging { .. } => Retry::Again,
+            Self::SourceKeepsChanging { .. } | Self::ListingIncomplete { .. } => Retry::Again,
             _ => Retry::Never,
         }
     }

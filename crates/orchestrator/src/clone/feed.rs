@@ -28,15 +28,6 @@ impl<T: Send + 'static> Feed<T> {
         Self::of(values, tokio::spawn(produce(sender)))
     }
 
-    /// As [`Feed::start`], for a producer that blocks.
-    pub(super) fn start_blocking(
-        capacity: usize,
-        produce: impl FnOnce(mpsc::Sender<T>) -> Result<()> + Send + 'static,
-    ) -> Self {
-        let (sender, values) = mpsc::channel(capacity);
-        Self::of(values, tokio::task::spawn_blocking(move || produce(sender)))
-    }
-
     fn of(values: mpsc::Receiver<T>, producer: JoinHandle<Result<()>>) -> Self {
         Self { values, producer: Some(AbortOnDropHandle::new(producer)) }
     }

@@ -1,37 +1,48 @@
-//! Lists the keys of one kind, page by page, ahead of who reads them.
+//! Lists keys, page by page, ahead of who reads them.
 
 use std::sync::Arc;
 
 use provider::{Bucket, Key, ListRequest, ListingStart, ObjectMeta};
 use tokio::sync::mpsc;
 
-use super::context::Context;
+use super::context::{Context, Sort};
 use super::feed::{Batched, Feed};
-use super::order::Kind;
+use super::range::KeyRange;
+use super::ranges::{Ranges, Taken};
 use super::{CloneError, Result};
 
 /// Pages that are read ahead.
-const PAGES_AHEAD: usize = 2;
-/// The last character there is: no key under a prefix sorts after the prefix and this one.
-const LAST_CHARACTER: char = char::MAX;
+const PAGES_AHEAD: usize = 1;
 
-/// A sorted listing of the keys of some kinds.
+/// Lists a range that others may take the end of. Sends nothing that lies behind the range's end at that time.
+pub(super) fn list_shared(context: &Context, ranges: &Arc<Ranges>, taken: &Taken) -> Feed<Vec<ObjectMeta>> {
+    let (context, ranges, taken) = (context.clone(), Arc::clone(ranges), taken.clone());
+    Feed::start(PAGES_AHEAD, move |pages| async move {
+        let bucket = Arc::clone(&context.spec.source);
+        let mut pages_of = Pages::new(context, bucket, taken.range);
+        while let Some((mut page, was_last)) = pages_of.next().await? {
+            let ended = ranges.advance(taken.id, &mut page, was_last);
+            if pages.send(page).await.is_err() || ended {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A sorted listing of a range.
 #[derive(Debug)]
 pub(super) struct Listing(Batched<ObjectMeta>);
 
 impl Listing {
-    /// Begins to list the keys of one kind.
-    pub(super) fn of_kind(context: Arc<Context>, bucket: Arc<dyn Bucket>, kind: Kind) -> Self {
-        Self::start(context, bucket, Some(kind))
+    /// Begins to list a range of a bucket.
+    pub(super) fn of_range(context: Context, bucket: Arc<dyn Bucket>, range: KeyRange) -> Self {
+        Self(Batched::new(Feed::start(PAGES_AHEAD, move |pages| list(context, bucket, range, pages))))
     }
 
     /// Begins to list every key.
-    pub(super) fn of_all(context: Arc<Context>, bucket: Arc<dyn Bucket>) -> Self {
-        Self::start(context, bucket, None)
-    }
-
-    fn start(context: Arc<Context>, bucket: Arc<dyn Bucket>, kind: Option<Kind>) -> Self {
-        Self(Batched::new(Feed::start(PAGES_AHEAD, move |pages| list(context, bucket, kind, pages))))
+    pub(super) fn of_all(context: Context, bucket: Arc<dyn Bucket>) -> Self {
+        Self::of_range(context, bucket, KeyRange::default())
     }
 
     /// The next object; `None` at the end.
@@ -41,46 +52,82 @@ impl Listing {
 }
 
 async fn list(
-    context: Arc<Context>,
+    context: Context,
     bucket: Arc<dyn Bucket>,
-    kind: Option<Kind>,
+    range: KeyRange,
     pages: mpsc::Sender<Vec<ObjectMeta>>,
 ) -> Result<()> {
-    let order = &context.spec.order;
-    let after_any_key = bucket.capabilities().listing_start == ListingStart::AfterAnyKey;
-    let prefix = kind.map_or("", |kind| order.prefix_of(kind));
-    let mut request = ListRequest { prefix: prefix.to_owned(), ..ListRequest::default() };
-    let mut last: Option<Key> = None;
-    loop {
-        let page = context.call(|| bucket.list(&request)).await.map_err(CloneError::at(bucket.location()))?;
+    let through = range.through.clone();
+    let mut pages_of = Pages::new(context, bucket, range);
+    while let Some((mut page, was_last)) = pages_of.next().await? {
+        let fetched = page.len();
+        if let Some(through) = &through {
+            page.truncate(page.partition_point(|object| object.key <= *through));
+        }
+        let ended = was_last || page.len() < fetched;
+        if pages.send(page).await.is_err() || ended {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The pages of one range, asked for one after the other.
+///
+/// Where the store can begin a listing anywhere, each page is asked for by the last key before it: a token that has expired, or
+/// that leads a store astray, can't lose keys then.
+#[derive(Debug)]
+struct Pages {
+    context: Context,
+    bucket: Arc<dyn Bucket>,
+    range: KeyRange,
+    after_any_key: bool,
+    last: Option<Key>,
+    request: ListRequest,
+    ended: bool,
+}
+
+impl Pages {
+    fn new(context: Context, bucket: Arc<dyn Bucket>, range: KeyRange) -> Self {
+        let after_any_key = bucket.capabilities().listing_start == ListingStart::AfterAnyKey;
+        let request = ListRequest {
+            prefix: range.prefix.clone(),
+            after: range.after.clone().filter(|_| after_any_key),
+            through: None,
+            token: None,
+            max_keys: 0,
+        };
+        Self { context, bucket, range, after_any_key, last: None, request, ended: false }
+    }
+
+    /// The next page, and whether it is the last one.
+    async fn next(&mut self) -> Result<Option<(Vec<ObjectMeta>, bool)>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let (bucket, request) = (&self.bucket, &self.request);
+        let page =
+            self.context.call(Sort::List, || bucket.list(request)).await.map_err(CloneError::at(bucket.location()))?;
         let mut objects = page.objects;
+        let mut previous = self.last.as_ref().or(self.request.after.as_ref());
         for object in &objects {
-            if last.as_ref().is_some_and(|last| *last >= object.key) {
+            if previous.is_some_and(|previous| *previous >= object.key) {
                 return Err(CloneError::Unsorted { location: bucket.location(), key: object.key.to_string() });
             }
-            last = Some(object.key.clone());
+            previous = Some(&object.key);
         }
-        let Some(token) = page.next else {
-            objects.retain(|object| kind.is_none_or(|kind| order.kind_of(object.key.as_str()) == kind));
-            let _ = pages.send(objects).await;
-            return Ok(());
-        };
-        request.token = Some(token);
-        if kind == Some(Kind::Other)
-            && after_any_key
-            && let Some(last) = &last
-            && let Some(prefix) = order.whole_prefix_around(last.as_str())
-        {
-            // The rest of this prefix is of another kind: the listing goes on behind it.
-            let behind = Key::new(format!("{prefix}{LAST_CHARACTER}"));
-            if behind > *last {
-                request.token = None;
-                request.after = Some(behind);
+        self.last = objects.last().map(|object| object.key.clone()).or(self.last.take());
+        self.ended = page.next.is_none();
+        match (&self.last, self.after_any_key && !objects.is_empty()) {
+            (Some(last), true) => {
+                self.request.after = Some(last.clone());
+                self.request.token = None;
             }
+            _ => self.request.token = page.next,
         }
-        objects.retain(|object| kind.is_none_or(|kind| order.kind_of(object.key.as_str()) == kind));
-        if !objects.is_empty() && pages.send(objects).await.is_err() {
-            return Ok(());
+        if let Some(after) = &self.range.after {
+            objects.retain(|object| object.key > *after);
         }
+        Ok(Some((objects, self.ended)))
     }
 }

@@ -1,47 +1,77 @@
-//! The clone of a Pachyderm bucket: exact, resumable from its inventory, and with bounded memory.
+//! The clone of a bucket: exact, resumable, and with bounded memory at any number of objects.
 //!
 //! A clone belongs to one recovery point, and its keys are exactly the source's. It is made in two steps: [`pre_copy()`]
 //! while the cluster runs, as often as wanted, and one [`final_pass()`] that makes the clone equal to the source.
+//! `docs/clone.md` has the picture and what is true after each write.
+//!
+//! ```text
+//! ranges ─► lister ─► decision ─► copier ─► recorder ─► inventory part ─► ledger
+//!   ▲ an idle worker takes half           (in the order of the keys)
+//! ```
 //!
 //! The final pass goes kind by kind, `tag/`, `object/`, `block/`, then everything else, and lists each kind when its turn
 //! comes. Pachyderm writes a block before the object that points to it, and an object before the tag that points to that,
 //! so what a copied key points to is there when its own kind is listed: the clone is *closed* by construction.
 //!
-//! ```text
-//! source listing ────┐
-//! clone's listing ───┼─► decision ─► copy | skip | delete ─► inventory (sorted Parquet)
-//! inventory before ──┘
-//! ```
-//!
-//! The parts: [`lister`] pages into a bounded channel, [`decision`] merges three sorted streams, [`copier`] copies one object,
-//! [`kind_pass`] runs many of them at once at the [`pace`] that the store allows, [`inventory`] keeps the result.
+//! The parts: [`ranges`] tells who lists which keys and cuts [`range`]s in half; [`lister`] pages into a bounded channel;
+//! [`decision`] merges what is listed with what an earlier pass recorded; [`copier`] copies one object; [`recorder`] brings the
+//! results back into order and writes the [`inventory`]; [`ledger`] keeps its parts. [`shard`] joins these for one range,
+//! [`worker`] runs shards side by side, [`threads`] runs workers, [`pass`] goes through the [`groups`] of keys and lets
+//! [`extras`] delete what only the clone has. [`lanes`], [`pace`] and [`limits`] say how much may be in flight.
 
 mod context;
 mod copier;
 mod decision;
 mod destination;
 mod error;
+mod external_sort;
+mod extras;
 mod feed;
 mod final_pass;
+mod groups;
 pub mod inventory;
-mod kind_pass;
+mod key_map;
+mod known;
+mod lanes;
+mod ledger;
+mod limits;
 mod lister;
+mod lock;
 mod order;
 mod overlap;
 mod pace;
+mod pass;
 mod pre_copy;
+mod range;
+mod ranges;
+mod recorder;
 mod report;
+mod shard;
 mod spec;
+mod standalone;
+mod state;
+mod survey;
+mod threads;
 mod transfer;
 mod unfinished;
 mod verify;
+mod worker;
 
 pub use error::{CloneError, Result};
 pub use final_pass::final_pass;
 pub use inventory::{Inventory, InventoryEntry, InventoryPart};
+pub use key_map::{KeyMap, KeyMapError};
+pub use known::Before;
+pub use ledger::Ledger;
+pub use limits::Ceilings;
+pub use lock::{Holder, Lock, LockTimes, is_lock};
 pub use order::{CloneOrder, Kind, KindPrefixes};
 pub use overlap::overlap;
 pub use pre_copy::{PreCopyScope, pre_copy};
-pub use report::{ClonePass, CloneReport};
-pub use spec::{CloneProgress, CloneSpec, CopyPath, Silent};
+pub use range::KeyRange;
+pub use report::{ClonePass, CloneReport, Requests};
+pub use spec::{CloneProgress, CloneSpec, CopyPath, KeyFilter, Silent};
+pub use standalone::{CloneJob, IsDead, bring_up_to_date};
+pub use state::{CloneIdentity, CloneState};
+pub use survey::{Survey, survey};
 pub use verify::{CloneDifferences, CloneVerification, verify_clone};

@@ -19,23 +19,6 @@ pub enum Kind {
 impl Kind {
     /// Every kind, in the order of a final pass.
     pub const ALL: [Self; 4] = [Self::Tag, Self::Object, Self::Block, Self::Other];
-
-    /// The kind's name: `tag`, `object`, `block`, `other`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tag => "tag",
-            Self::Object => "object",
-            Self::Block => "block",
-            Self::Other => "other",
-        }
-    }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
 }
 
 /// The prefixes under which the kinds are found; none is a prefix of another one.
@@ -82,22 +65,6 @@ impl CloneOrder {
             }
             Self::ByKey(kind_of) => kind_of(key),
         }
-    }
-
-    /// The prefix to list for all keys of a kind; empty when the whole bucket has to be listed.
-    pub(super) fn prefix_of(&self, kind: Kind) -> &str {
-        match (self, kind) {
-            (Self::ByPrefix(prefixes), Kind::Tag) => &prefixes.tag,
-            (Self::ByPrefix(prefixes), Kind::Object) => &prefixes.object,
-            (Self::ByPrefix(prefixes), Kind::Block) => &prefixes.block,
-            _ => "",
-        }
-    }
-
-    /// The prefix that holds this key and nothing but keys of its kind, if there is one.
-    pub(super) fn whole_prefix_around(&self, key: &str) -> Option<&str> {
-        let prefix = self.prefix_of(self.kind_of(key));
-        (!prefix.is_empty()).then_some(prefix)
     }
 }
 

@@ -1,19 +1,33 @@
-//! How many objects are in flight: one more after each round of successes, half of them after throttling.
+//! How many objects are in flight: more while the store answers as fast as before, half as many after throttling.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+/// Objects in flight that are always worth it, however fast the store answers.
+const USUAL: usize = 64;
+/// How much longer than the fastest answers the usual ones may take before more in flight only wait for one another.
+const SLOWER: f64 = 2.0;
+/// Share of a new answer's time in the average.
+const WEIGHT: f64 = 1.0 / 32.0;
 
 /// The concurrency that the stores allow at the moment.
 #[derive(Debug)]
 pub(super) struct Pace {
     most: usize,
     state: Mutex<State>,
+    landed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     limit: usize,
+    in_flight: usize,
     successes: usize,
     slowdowns: u64,
+    fastest: f64,
+    average: f64,
 }
 
 /// When a call was sent, as far as the pace is concerned.
@@ -23,11 +37,36 @@ pub(super) struct Sent(u64);
 impl Pace {
     pub(super) fn new(most: usize) -> Self {
         let most = most.max(1);
-        Self { most, state: Mutex::new(State { limit: most, successes: 0, slowdowns: 0 }) }
+        let state = State {
+            limit: most.min(USUAL),
+            in_flight: 0,
+            successes: 0,
+            slowdowns: 0,
+            fastest: f64::INFINITY,
+            average: 0.0,
+        };
+        Self { most, state: Mutex::new(state), landed: Notify::new() }
     }
 
-    pub(super) fn limit(&self) -> usize {
-        self.state().limit
+    /// Whether one more object may be in flight; if so, it is counted until [`Pace::landed`].
+    pub(super) fn take_off(&self) -> bool {
+        let mut state = self.state();
+        let allowed = state.in_flight < state.limit;
+        state.in_flight += usize::from(allowed);
+        allowed
+    }
+
+    /// An object is no more in flight.
+    pub(super) fn landed(&self) {
+        let mut state = self.state();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        drop(state);
+        self.landed.notify_one();
+    }
+
+    /// Waits until an object has landed.
+    pub(super) async fn one_landed(&self) {
+        self.landed.notified().await;
     }
 
     /// To be taken before a call, and handed back if it is throttled.
@@ -35,10 +74,22 @@ impl Pace {
         Sent(self.state().slowdowns)
     }
 
-    pub(super) fn succeeded(&self) {
+    /// An object was copied in this time.
+    ///
+    /// Until the store asked for fewer, each success allows one more, afterwards each round of them. Above the usual number
+    /// only as long as answers don't take longer for it.
+    pub(super) fn succeeded(&self, took: Duration) {
         let mut state = self.state();
+        let took = took.as_secs_f64();
+        state.fastest = state.fastest.min(took);
+        state.average += (took - state.average) * if state.average == 0.0 { 1.0 } else { WEIGHT };
+        let crowded = state.limit >= USUAL && state.average > state.fastest * SLOWER;
+        let needed = state.in_flight + 1 >= state.limit;
+        if crowded || !needed {
+            return;
+        }
         state.successes += 1;
-        if state.successes >= state.limit {
+        if state.slowdowns == 0 || state.successes >= state.limit {
             state.successes = 0;
             state.limit = (state.limit + 1).min(self.most);
         }
@@ -53,7 +104,7 @@ impl Pace {
         }
         state.slowdowns += 1;
         state.successes = 0;
-        state.limit = (state.limit / 2).max(1);
+        state.limit = (state.limit.min(state.in_flight.max(1)) / 2).max(1);
         Some(state.limit)
     }
 
@@ -66,26 +117,60 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const MS: Duration = Duration::from_millis(1);
+
+    fn full(most: usize) -> Pace {
+        let pace = Pace::new(most);
+        while pace.take_off() {}
+        pace
+    }
+
+    /// Lets one land and as many start as may.
+    fn round(pace: &Pace, took: Duration) -> usize {
+        pace.succeeded(took);
+        pace.landed();
+        while pace.take_off() {}
+        pace.state().limit
+    }
+
     #[test]
     fn one_burst_of_throttling_halves_once() {
-        let pace = Pace::new(64);
+        let pace = full(64);
         let burst = [pace.send(), pace.send(), pace.send()];
         assert_eq!(burst.map(|sent| pace.throttled(sent)), [Some(32), None, None]);
         assert_eq!(pace.throttled(pace.send()), Some(16));
     }
 
     #[test]
-    fn it_recovers_by_one_a_round_and_never_stops() {
-        let pace = Pace::new(2);
+    fn after_throttling_it_recovers_by_one_a_round_and_never_stops() {
+        let pace = full(2);
         for _ in 0..5 {
             pace.throttled(pace.send());
         }
-        assert_eq!(pace.limit(), 1);
-        pace.succeeded();
-        assert_eq!(pace.limit(), 2);
+        assert_eq!(pace.state().limit, 1);
+        pace.landed();
+        assert_eq!(round(&pace, MS), 2);
         for _ in 0..100 {
-            pace.succeeded();
+            round(&pace, MS);
         }
-        assert_eq!(pace.limit(), 2);
+        assert_eq!(pace.state().limit, 2);
+    }
+
+    #[test]
+    fn a_store_that_is_far_away_gets_more_at_once() {
+        let pace = full(512);
+        let limit = (0..448).map(|_| round(&pace, 20 * MS)).last();
+        assert_eq!(limit, Some(512));
+    }
+
+    #[test]
+    fn what_only_waits_for_one_another_is_not_made_more() {
+        let pace = full(512);
+        round(&pace, MS);
+        for _ in 0..2000 {
+            let took = MS.mul_f64(pace.state().limit as f64 / 16.0);
+            round(&pace, took);
+        }
+        assert!(pace.state().limit < 80, "{}", pace.state().limit);
     }
 }

@@ -1,15 +1,14 @@
 //! Fills the clone while the cluster runs.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::context::Context;
 use super::copier::WhenChanged;
-use super::inventory::{Inventory, InventoryWriter};
-use super::kind_pass::{self, Extra, Manner};
+use super::known::Before;
+use super::ledger::Ledger;
 use super::order::Kind;
-use super::report::{ClonePass, CloneReport};
-use super::{CloneSpec, Result, destination};
+use super::pass::{Extra, Manner, pass};
+use super::report::ClonePass;
+use super::{CloneSpec, Result};
 
 /// What a pre-copy copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,43 +21,21 @@ pub enum PreCopyScope {
 
 /// Copies what is there while the cluster runs, so that the pause is short. Deletes nothing.
 ///
-/// `known` is the inventory of an earlier pass over the same clone; `inventory_folder` gets the new one and must hold
-/// none yet. Objects that change meanwhile are left to the final pass. Dropping the future leaves only whole objects.
+/// Objects that change meanwhile are left to the final pass. Dropping the future leaves only whole objects.
 ///
 /// # Errors
-/// [`CloneError`](super::CloneError), any variant. What was copied stays.
+/// [`CloneError`](super::CloneError), any variant; [`TooManyDeletes`](super::CloneError::TooManyDeletes) when the final
+/// pass would have to delete too much. What was copied stays, and what the ledger keeps is not copied again.
 pub async fn pre_copy(
     spec: &CloneSpec,
     scope: PreCopyScope,
-    known: Option<&Inventory>,
-    inventory_folder: &Path,
+    before: &Before,
+    ledger: &Arc<Ledger>,
 ) -> Result<ClonePass> {
     let manner = Manner { when_changed: WhenChanged::Leave, extra: Extra::Keep };
     let kinds: &[Kind] = match scope {
         PreCopyScope::Blocks => &[Kind::Block],
         PreCopyScope::Everything => &Kind::ALL,
     };
-    pass(spec, kinds, manner, known, inventory_folder).await
-}
-
-/// One pass over some kinds, in the order given.
-pub(super) async fn pass(
-    spec: &CloneSpec,
-    kinds: &[Kind],
-    manner: Manner,
-    known: Option<&Inventory>,
-    inventory_folder: &Path,
-) -> Result<ClonePass> {
-    let context = Arc::new(Context::new(spec));
-    destination::ensure_apart(&context)?;
-    if known.is_none() {
-        destination::ensure_ours(&context).await?;
-    }
-    let mut inventory = InventoryWriter::start(inventory_folder);
-    let mut report = CloneReport::default();
-    for kind in kinds {
-        kind_pass::run(&context, *kind, known, manner, &mut inventory, &mut report).await?;
-    }
-    report.requests = context.requests();
-    Ok(ClonePass { report, inventory: Inventory::of(inventory.finish().await?) })
+    pass(spec, kinds, manner, before, ledger).await
 }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use provider::Bucket;
+use provider::{Bucket, Key};
 
-use super::CloneOrder;
+use super::limits::Ceilings;
+use super::{CloneError, CloneOrder, KeyMap, Result};
 use crate::retry::RetryPolicy;
 
 /// How an object gets from the source to the clone.
@@ -17,19 +19,42 @@ pub enum CopyPath {
     Streamed,
 }
 
+/// Which keys of the source belong to the clone.
+pub type KeyFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// A source, the place of its clone, and how to get from one to the other.
 #[derive(Clone)]
 pub struct CloneSpec {
     /// The bucket to clone. Never written to.
     pub source: Arc<dyn Bucket>,
-    /// Where the clone is. Keys are the source's, below what this bucket is opened at.
+    /// Where the clone is. Keys are the source's, below what this bucket is opened at, as the key map renames them.
     pub destination: Arc<dyn Bucket>,
     /// Who moves the bytes.
     pub path: CopyPath,
     /// How the kinds of keys are told apart.
     pub order: CloneOrder,
-    /// Most objects in flight at once. Throttling lowers it while it lasts.
+    /// Whether the kinds are listed and copied in turn even where that takes one listing of the whole bucket for each: for a
+    /// source that is written to while it is copied. Where prefixes tell the kinds apart it costs nothing and is always done.
+    pub in_turn: bool,
+    /// How keys are renamed.
+    pub key_map: KeyMap,
+    /// Which keys belong to the clone; all without it. What the clone has of others is left alone.
+    pub filter: Option<KeyFilter>,
+    /// Most objects in flight at once. Fewer while the store answers no faster for more, or asks for fewer requests.
     pub concurrency: usize,
+    /// Most key ranges that are listed at once.
+    pub listers: usize,
+    /// Threads that list and copy, each over connections of its own where the stores have any; 1 stays on the caller's.
+    pub threads: usize,
+    /// Whether throttling slows all lanes at once, for a source that somebody else needs; else only those of the same keys.
+    pub slow_together: bool,
+    /// What it may take from the stores at most.
+    pub ceilings: Ceilings,
+    /// The largest share of the clone's objects, from 0 to 1, that a pass deletes (or leaves for the final pass to delete).
+    /// A hundred are always allowed.
+    pub most_deletes: f64,
+    /// How long the work of one shard may go on without a part of the inventory that another process can go on from.
+    pub checkpoint: Duration,
     /// How patiently calls are sent again.
     pub retry: RetryPolicy,
     /// Who hears of progress.
@@ -37,17 +62,43 @@ pub struct CloneSpec {
 }
 
 impl CloneSpec {
-    /// A clone with the usual concurrency (64) and patience, and nobody listening.
+    /// A clone with the usual settings and patience, and nobody listening.
     pub fn new(source: Arc<dyn Bucket>, destination: Arc<dyn Bucket>, path: CopyPath, order: CloneOrder) -> Self {
         Self {
             source,
             destination,
             path,
             order,
-            concurrency: 64,
+            in_turn: true,
+            key_map: KeyMap::default(),
+            filter: None,
+            concurrency: 512,
+            listers: 32,
+            threads: 1,
+            slow_together: false,
+            ceilings: Ceilings::default(),
+            most_deletes: 0.25,
+            checkpoint: Duration::from_secs(30),
             retry: RetryPolicy::default(),
             progress: Arc::new(Silent),
         }
+    }
+
+    /// The name of a key in the clone.
+    ///
+    /// # Errors
+    /// [`CloneError::KeyNotHeld`] when the clone's store would make another key of it, or the key map has no name for it.
+    pub(super) fn rename(&self, key: &Key) -> Result<Key> {
+        let renamed =
+            if self.key_map.is_identity() { Some(key.clone()) } else { self.key_map.apply(key.as_str()).map(Key::new) };
+        renamed.filter(|key| self.destination.capabilities().keys.holds(key.as_str())).ok_or_else(|| {
+            CloneError::KeyNotHeld { destination: self.destination.location(), key: key.as_str().to_owned() }
+        })
+    }
+
+    /// Whether a key of the source belongs to the clone.
+    pub(super) fn includes(&self, key: &str) -> bool {
+        self.filter.as_ref().is_none_or(|includes| includes(key))
     }
 }
 
@@ -58,6 +109,7 @@ impl fmt::Debug for CloneSpec {
             .field("destination", &self.destination)
             .field("path", &self.path)
             .field("order", &self.order)
+            .field("key_map", &self.key_map)
             .field("concurrency", &self.concurrency)
             .finish_non_exhaustive()
     }

@@ -1,18 +1,22 @@
 //! Moves the bytes of one object, as listed, into the clone: by the store itself, or through this machine.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::StreamExt;
 use provider::{
-    Checksum, ContentHeaders, Copied, CopyRequest, Error, ErrorKind, GetRequest, ObjectMeta, ObjectVersion, PutMode,
-    PutRequest, Result,
+    Checksum, ContentHeaders, Copied, CopyRequest, Error, ErrorKind, GetRequest, Key, ObjectMeta, ObjectVersion,
+    PutMode, PutRequest, Result,
 };
 
 use super::CopyPath;
-use super::context::Context;
+use super::context::{Context, Sort};
 use super::unfinished::UnfinishedCopy;
 use crate::digest;
 use crate::retry::Backoff;
+
+/// Objects up to this size, in bytes, tell by their time how busy the store is.
+const SMALL: u64 = 1 << 20;
 
 /// A copy that is there, whole.
 #[derive(Debug)]
@@ -25,21 +29,25 @@ pub(super) struct Transferred {
 ///
 /// # Errors
 /// `Changed` when the source is another one by now; `NotFound` when it is gone (or a bucket is).
-pub(super) async fn transfer(context: &Context, object: &ObjectMeta) -> Result<Transferred> {
+pub(super) async fn transfer(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
+    context.carry(object.size).await;
+    let began = Instant::now();
     let transferred = match context.spec.path {
-        CopyPath::ServerSide => copy_in_store(context, object).await?,
-        CopyPath::Streamed => stream(context, object).await?,
+        CopyPath::ServerSide => copy_in_store(context, object, to).await?,
+        CopyPath::Streamed => stream(context, object, to).await?,
     };
-    if context.spec.path == CopyPath::ServerSide && !context.spec.destination.capabilities().conditional_copy {
+    if context.spec.path == CopyPath::ServerSide && !context.capabilities.conditional_copy {
         ensure_unchanged(context, object).await?;
     }
-    context.pace.succeeded();
+    if object.size <= SMALL {
+        context.pace.succeeded(began.elapsed());
+    }
     Ok(transferred)
 }
 
-async fn copy_in_store(context: &Context, object: &ObjectMeta) -> Result<Transferred> {
-    let mut unfinished = UnfinishedCopy::new(&context.spec, &object.key);
-    let result = copy_steps(context, object, &mut unfinished).await;
+async fn copy_in_store(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
+    let mut unfinished = UnfinishedCopy::new(&context.spec, to);
+    let result = copy_steps(context, object, to, &mut unfinished).await;
     if result.is_err() {
         unfinished.abandon().await;
     }
@@ -47,21 +55,26 @@ async fn copy_in_store(context: &Context, object: &ObjectMeta) -> Result<Transfe
 }
 
 /// Copies step by step; `unfinished` is where it was left.
-async fn copy_steps(context: &Context, object: &ObjectMeta, unfinished: &mut UnfinishedCopy) -> Result<Transferred> {
+async fn copy_steps(
+    context: &Context,
+    object: &ObjectMeta,
+    to: &Key,
+    unfinished: &mut UnfinishedCopy,
+) -> Result<Transferred> {
     let destination = &context.spec.destination;
-    let conditional = destination.capabilities().conditional_copy;
-    let largest_step = destination.capabilities().single_copy_bytes;
+    let conditional = context.capabilities.conditional_copy;
+    let largest_step = context.capabilities.single_copy_bytes;
     let mut backoff = Backoff::new(context.spec.retry);
     loop {
         let request = CopyRequest {
             source: &*context.spec.source,
             from: object.key.clone(),
-            to: object.key.clone(),
+            to: to.clone(),
             size: object.size,
             if_version: conditional.then(|| object.version.clone()),
             token: unfinished.token(),
         };
-        let sent = context.send();
+        let sent = context.send(Sort::Copy).await;
         context.spec.progress.store_copies(object.size.min(largest_step));
         match destination.copy_from(&request).await {
             Ok(Copied::Done(copy)) if copy.size == object.size => {
@@ -88,25 +101,25 @@ async fn copy_steps(context: &Context, object: &ObjectMeta, unfinished: &mut Unf
 /// What was copied is what was listed if the source is still that: for stores that can't make a copy depend on the
 /// source's version.
 async fn ensure_unchanged(context: &Context, object: &ObjectMeta) -> Result<()> {
-    match context.call(|| context.spec.source.head(&object.key)).await? {
+    match context.call(Sort::Head, || context.spec.source.head(&object.key)).await? {
         Some(now) if now.version == object.version && now.size == object.size => Ok(()),
         Some(_) => Err(Error::new(ErrorKind::Changed, "copy", resource(context, object))),
         None => Err(Error::new(ErrorKind::NotFound, "copy", resource(context, object))),
     }
 }
 
-async fn stream(context: &Context, object: &ObjectMeta) -> Result<Transferred> {
+async fn stream(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
     let mut backoff = Backoff::new(context.spec.retry);
     loop {
-        let sent = context.send();
-        match stream_once(context, object).await {
+        let sent = context.send(Sort::Get).await;
+        match stream_once(context, object, to).await {
             Ok(transferred) => return Ok(transferred),
             Err(error) => context.wait_after(error, sent, &mut backoff).await?,
         }
     }
 }
 
-async fn stream_once(context: &Context, object: &ObjectMeta) -> Result<Transferred> {
+async fn stream_once(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
     let get = GetRequest { key: object.key.clone(), range: None, if_version: Some(object.version.clone()) };
     let read = context.spec.source.get(&get).await?;
     if read.meta.version != object.version || read.meta.size != object.size {
@@ -119,13 +132,13 @@ async fn stream_once(context: &Context, object: &ObjectMeta) -> Result<Transferr
     let (body, watched) = digest::watch(read.body);
     let progress = Arc::clone(&context.spec.progress);
     let body = body.inspect(move |_| progress.moved()).boxed();
-    let keeps_metadata = context.spec.destination.capabilities().metadata;
-    context.send();
+    let keeps_metadata = context.capabilities.metadata;
+    context.send(Sort::Put).await;
     let put = context
         .spec
         .destination
         .put(PutRequest {
-            key: object.key.clone(),
+            key: to.clone(),
             mode: PutMode::Overwrite,
             body,
             size: Some(object.size),

@@ -3,12 +3,14 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use provider::{Bucket, ObjectMeta};
+use provider::{Bucket, Checksum, Key, ObjectMeta, ObjectVersion};
 
 use super::context::Context;
-use super::inventory::{Inventory, InventoryEntry};
+use super::external_sort::{ExternalSort, Sorted};
+use super::inventory::{Entries, Inventory};
 use super::lister::Listing;
-use super::{CloneOrder, CloneSpec, CopyPath, Kind, Result};
+use super::lock::is_lock;
+use super::{CloneError, CloneOrder, CloneSpec, CopyPath, KeyMap, Kind, Result};
 use crate::retry::RetryPolicy;
 
 /// Keys that are named in each list.
@@ -55,36 +57,86 @@ impl CloneVerification {
     }
 }
 
-/// Lists a clone and compares each object with the inventory. Reads no content.
+/// What an inventory says of one object of the clone.
+struct Expected {
+    key: Key,
+    size: u64,
+    version: ObjectVersion,
+    checksum: Option<Checksum>,
+}
+
+/// What an inventory says of the clone, sorted by the clone's keys.
+enum Expectations {
+    InOrder(Entries),
+    Sorted(Sorted<(u64, ObjectVersion, Option<Checksum>)>),
+}
+
+impl Expectations {
+    async fn of(inventory: &Inventory, key_map: &KeyMap) -> Result<Self> {
+        let mut entries = inventory.entries();
+        if key_map.keeps_order() {
+            return Ok(Self::InOrder(entries));
+        }
+        let mut sort = ExternalSort::new();
+        while let Some(entry) = entries.next().await? {
+            let value = (entry.size, entry.destination_version, entry.checksum);
+            sort.push(entry.destination_key.into_string(), value).map_err(scratch)?;
+        }
+        sort.sorted().map(Self::Sorted).map_err(scratch)
+    }
+
+    async fn next(&mut self) -> Result<Option<Expected>> {
+        match self {
+            Self::InOrder(entries) => Ok(entries.next().await?.map(|entry| Expected {
+                key: entry.destination_key,
+                size: entry.size,
+                version: entry.destination_version,
+                checksum: entry.checksum,
+            })),
+            Self::Sorted(sorted) => Ok(sorted
+                .next()
+                .map_err(scratch)?
+                .map(|(key, (size, version, checksum))| Expected { key: Key::new(key), size, version, checksum })),
+        }
+    }
+}
+
+fn scratch(source: std::io::Error) -> CloneError {
+    CloneError::InventoryFile { path: std::env::temp_dir(), source }
+}
+
+/// Lists a clone and compares each object with the inventory. Reads no content. `key_map` is the one that the clone was made
+/// with.
 ///
 /// # Errors
 /// Those of listing the clone and of reading the inventory. Differences are an answer, not an error.
 pub async fn verify_clone(
     clone: Arc<dyn Bucket>,
     inventory: &Inventory,
+    key_map: &KeyMap,
     retry: RetryPolicy,
 ) -> Result<CloneVerification> {
     let order = CloneOrder::by_key(|_| Kind::Other);
     let mut spec = CloneSpec::new(Arc::clone(&clone), Arc::clone(&clone), CopyPath::Streamed, order);
     spec.retry = retry;
-    let mut listing = Listing::of_all(Arc::new(Context::new(&spec)), clone);
-    let mut entries = inventory.all_entries();
-    let (mut present, mut recorded) = (listing.next().await?, entries.next().await?);
+    let mut listing = Listing::of_all(Context::new(&spec), clone);
+    let mut expectations = Expectations::of(inventory, key_map).await?;
+    let (mut present, mut recorded) = (next_present(&mut listing).await?, expectations.next().await?);
     let mut found = CloneVerification::default();
     loop {
         let order = match (&present, &recorded) {
             (None, None) => return Ok(found),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(present), Some(recorded)) => present.key.cmp(&recorded.destination_key),
+            (Some(present), Some(recorded)) => present.key.cmp(&recorded.key),
         };
         let there = if order == Ordering::Greater { None } else { present.take() };
         let expected = if order == Ordering::Less { None } else { recorded.take() };
         if there.is_some() {
-            present = listing.next().await?;
+            present = next_present(&mut listing).await?;
         }
         if expected.is_some() {
-            recorded = entries.next().await?;
+            recorded = expectations.next().await?;
         }
         if let Some(expected) = &expected {
             found.objects += 1;
@@ -93,18 +145,27 @@ pub async fn verify_clone(
         match (there, expected) {
             (Some(there), Some(expected)) if !is_recorded(&there, &expected) => found.changed.add(there.key.as_str()),
             (Some(there), None) => found.extra.add(there.key.as_str()),
-            (None, Some(expected)) => found.missing.add(expected.destination_key.as_str()),
+            (None, Some(expected)) => found.missing.add(expected.key.as_str()),
             _ => {}
         }
     }
 }
 
-fn is_recorded(there: &ObjectMeta, expected: &InventoryEntry) -> bool {
+async fn next_present(listing: &mut Listing) -> Result<Option<ObjectMeta>> {
+    loop {
+        match listing.next().await? {
+            Some(object) if is_lock(object.key.as_str()) => {}
+            next => return Ok(next),
+        }
+    }
+}
+
+fn is_recorded(there: &ObjectMeta, expected: &Expected) -> bool {
     let same_checksum = match (&there.checksum, &expected.checksum) {
         (Some(there), Some(expected)) if std::mem::discriminant(there) == std::mem::discriminant(expected) => {
             there == expected
         }
         _ => true,
     };
-    there.size == expected.size && there.version == expected.destination_version && same_checksum
+    there.size == expected.size && there.version == expected.version && same_checksum
 }

@@ -2,27 +2,26 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use pachyderm::layout::{KeyKind, Layout};
 
 use super::movement::Movement;
 use super::staging::Staging;
-use crate::clone::{self, CloneOrder, ClonePass, CloneProgress, CloneSpec, CopyPath, Inventory, Kind, PreCopyScope};
+use crate::clone::{
+    self, Before, CloneOrder, ClonePass, CloneProgress, CloneSpec, CopyPath, Kind, KindPrefixes, Ledger, PreCopyScope,
+};
+use crate::clone_progress::EventProgress;
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Artifact, EventKind, Events};
+use crate::event::Events;
 use crate::job::{SnapshotSettings, Stores};
 use crate::run_id::RunId;
-
-/// Objects between two reports of progress.
-const REPORT_EVERY: u64 = 100;
 
 /// The clone that belongs to one run.
 pub(super) struct BucketClone {
     url: String,
     spec: CloneSpec,
-    known: Option<Inventory>,
+    before: Before,
     folders: [PathBuf; 2],
 }
 
@@ -52,26 +51,31 @@ impl BucketClone {
         let mut spec =
             CloneSpec::new(cluster.bucket.clone(), destination.bucket, path, order(&cluster.location.layout));
         spec.concurrency = settings.copy_parallelism.max(1);
-        spec.progress = Arc::new(Progress::new(events.clone(), movement.clone()));
+        spec.in_turn = false;
+        spec.progress = Arc::new(Progress { events: EventProgress::new(events.clone()), movement: movement.clone() });
         Ok(Self {
             url,
             spec,
-            known: None,
+            before: Before::Unknown,
             folders: [staging.folder("inventory-before")?, staging.folder("inventory")?],
         })
     }
 
     /// Copies everything that is there while the cluster runs: the final pass looks at each key again.
     pub(super) async fn pre_copy(mut self) -> Result<(Self, String)> {
-        let pass = clone::pre_copy(&self.spec, PreCopyScope::Everything, None, &self.folders[0]).await?;
+        let ledger = Arc::new(Ledger::in_folder(&self.folders[0]));
+        let pass = clone::pre_copy(&self.spec, PreCopyScope::Everything, &self.before, &ledger).await?;
         let summary = format!("{} objects, {} bytes", pass.report.copied, pass.report.copied_bytes);
-        self.known = Some(pass.inventory);
+        self.before = Before::Recorded(pass.inventory);
         Ok((self, summary))
     }
 
     /// Makes the clone equal to the source.
     pub(super) async fn final_pass(&self) -> Result<ClonePass> {
-        Ok(clone::final_pass(&self.spec, self.known.as_ref(), &self.folders[1]).await?)
+        // Everybody who writes needs the bucket now, and nobody writes any more.
+        let spec = CloneSpec { slow_together: true, in_turn: false, ..self.spec.clone() };
+        let ledger = Arc::new(Ledger::in_folder(&self.folders[1]));
+        Ok(clone::final_pass(&spec, &self.before, &ledger).await?)
     }
 
     /// Where the clone is.
@@ -87,6 +91,13 @@ pub(super) fn place(settings: &SnapshotSettings, run: &RunId) -> String {
 
 /// How the kinds of keys are told apart: by prefix, or by looking at each key when they are stored reversed.
 fn order(layout: &Layout) -> CloneOrder {
+    if !layout.is_reversed() {
+        return CloneOrder::ByPrefix(KindPrefixes {
+            tag: layout.tag(""),
+            object: layout.object(""),
+            block: layout.block(""),
+        });
+    }
     let layout = layout.clone();
     CloneOrder::by_key(move |key| match layout.classify(key) {
         KeyKind::Tag { .. } => Kind::Tag,
@@ -96,42 +107,25 @@ fn order(layout: &Layout) -> CloneOrder {
     })
 }
 
-/// Counts objects and tells of them now and then.
+/// What the events hear of, and what keeps the capture from being taken for one that stands still.
 struct Progress {
-    events: Events,
+    events: EventProgress,
     movement: Movement,
-    listed: AtomicU64,
-    done: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Progress {
-    fn new(events: Events, movement: Movement) -> Self {
-        Self { events, movement, listed: AtomicU64::new(0), done: AtomicU64::new(0), bytes: AtomicU64::new(0) }
-    }
-
-    fn add(&self, bytes: u64) {
-        self.movement.moved();
-        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if done.is_multiple_of(REPORT_EVERY) {
-            let total = Some(self.listed.load(Ordering::Relaxed));
-            self.events.emit(EventKind::Progress { artifact: Artifact::Bucket, done, total, bytes: Some(bytes) });
-        }
-    }
 }
 
 impl CloneProgress for Progress {
-    fn listed(&self, _: u64) {
-        self.listed.fetch_add(1, Ordering::Relaxed);
+    fn listed(&self, bytes: u64) {
+        self.events.listed(bytes);
     }
 
     fn copied(&self, bytes: u64) {
-        self.add(bytes);
+        self.movement.moved();
+        self.events.copied(bytes);
     }
 
     fn skipped(&self, bytes: u64) {
-        self.add(bytes);
+        self.movement.moved();
+        self.events.skipped(bytes);
     }
 
     fn moved(&self) {
@@ -143,6 +137,6 @@ impl CloneProgress for Progress {
     }
 
     fn throttled(&self, concurrency: usize) {
-        self.events.warn(format!("the store asks for fewer requests: at most {concurrency} copies at once now"));
+        self.events.throttled(concurrency);
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use pachyderm::layout::{KeyKind, Layout};
 use pachyderm::stream::{Reader, object_hashes};
 
-use crate::clone::{Inventory, Kind};
+use crate::clone::{Inventory, KeyRange};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A hash, shortened to what tells any two of them apart: 16 bytes keep the set small.
@@ -24,7 +24,9 @@ pub(super) async fn check(stream: &Path, inventory: &Inventory, layout: &Layout)
     let path = stream.to_owned();
     let mut missing = blocking(move || wanted(&path)).await?;
     let named = missing.len() as u64;
-    let mut objects = inventory.entries(Kind::Object);
+    // Reversed, the keys of objects lie among all others.
+    let prefix = if layout.is_reversed() { String::new() } else { layout.object("") };
+    let mut objects = inventory.entries_in(&KeyRange::with_prefix(prefix));
     while let Some(entry) = objects.next().await? {
         if let KeyKind::Object { hash } = layout.classify(entry.source_key.as_str())
             && let Some(short) = shorten(&hash)

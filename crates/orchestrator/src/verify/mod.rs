@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::clone::{Inventory, verify_clone};
+use crate::clone::{Inventory, KeyMap, verify_clone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
 use crate::job::Stores;
@@ -227,7 +227,7 @@ pub(crate) async fn check_clone(
         }
     };
     let clone = stores.open_url(&artifacts.bucket.url)?;
-    let found = verify_clone(clone.bucket, &inventory, RetryPolicy::default()).await?;
+    let found = verify_clone(clone.bucket, &inventory, &KeyMap::default(), RetryPolicy::default()).await?;
     let mut detail = format!("{} objects, {} bytes", found.objects, found.bytes);
     for (what, differences) in [("missing", &found.missing), ("extra", &found.extra), ("changed", &found.changed)] {
         if differences.count > 0 {

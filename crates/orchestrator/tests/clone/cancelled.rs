@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use orchestrator::clone::{CloneSpec, final_pass};
+use orchestrator::clone::{Before, CloneSpec, final_pass};
 use provider::{BucketFacts, cleanup};
 use tokio::sync::Notify;
 
@@ -14,11 +14,11 @@ use crate::world::{World, fill, same};
 
 /// Begins a pass and drops it when `reached` tells so.
 async fn give_up(world: &World, spec: &CloneSpec, reached: &Notify) {
-    let folder = world.folder("given-up");
+    let ledger = world.ledger("given-up");
     tokio::select! {
         biased;
         () = reached.notified() => {}
-        _ = final_pass(spec, None, &folder) => panic!("it was to be given up"),
+        _ = final_pass(spec, &Before::Unknown, &ledger) => panic!("it was to be given up"),
     }
 }
 
@@ -53,7 +53,7 @@ async fn only_whole_objects_are_left_and_nothing_goes_on() {
             }
             assert_eq!(writes.load(Ordering::SeqCst), later, "somebody goes on writing");
 
-            let pass = final_pass(&world.spec(), None, &world.folder("final")).await.unwrap();
+            let pass = final_pass(&world.spec(), &Before::Unknown, &world.ledger("final")).await.unwrap();
             world.assert_exact(&pass).await;
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use orchestrator::clone::{CloneError, ClonePass, CloneSpec, CopyPath, PreCopyScope, Result, final_pass, pre_copy};
+use orchestrator::clone::{
+    Before, CloneError, ClonePass, CloneSpec, CopyPath, PreCopyScope, Result, final_pass, pre_copy,
+};
 use provider::testkit::memory::{MemoryBucket, MemoryStore};
 use provider::{BucketCapabilities, BucketFacts, Key, Retry};
 
@@ -39,7 +41,7 @@ fn meddling(
 }
 
 async fn finish(world: &World, spec: &CloneSpec) -> Result<ClonePass> {
-    final_pass(spec, None, &world.folder("final")).await
+    final_pass(spec, &Before::Unknown, &world.ledger("final")).await
 }
 
 #[tokio::test]
@@ -59,7 +61,7 @@ async fn the_clone_gets_the_newer_object_whole() {
 async fn an_object_that_is_gone_is_gone_from_the_clone_too() {
     for world in World::both() {
         fill(&world.source, 20, same).await;
-        pre_copy(&world.spec(), PreCopyScope::Everything, None, &world.folder("pre")).await.unwrap();
+        pre_copy(&world.spec(), PreCopyScope::Everything, &Before::Unknown, &world.ledger("pre")).await.unwrap();
         let spec = meddling(&world, "pach/tag/000003", 1, |source, _| delete_now(source, "pach/tag/000003"));
         let pass = finish(&world, &spec).await.unwrap();
         world.assert_exact(&pass).await;

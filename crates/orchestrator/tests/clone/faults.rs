@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use orchestrator::clone::{CloneError, CloneProgress, PreCopyScope, final_pass, pre_copy};
+use orchestrator::clone::{Before, CloneError, CloneProgress, PreCopyScope, final_pass, pre_copy};
 use provider::testkit::fault::{Fault, FaultPlan, FaultyBucket, Operation};
 use provider::{BucketFacts, Error, ErrorKind};
 
 use crate::hooked::{Call, Hooked};
-use crate::world::{QUICK, World, fill, same};
+use crate::world::{QUICK, World, fill, recorded, same};
 
 const EVERY_CALL: [Operation; 7] = [
     Operation::List,
@@ -46,8 +46,8 @@ async fn throttling_outages_and_lost_replies_are_ridden_out() {
             let slowed = Arc::new(Slowed::default());
             let mut spec = world.spec_between(Arc::new(source), Arc::new(destination));
             spec.progress = Arc::clone(&slowed) as Arc<dyn CloneProgress>;
-            let first = pre_copy(&spec, PreCopyScope::Blocks, None, &world.folder("pre")).await.unwrap();
-            let last = final_pass(&spec, Some(&first.inventory), &world.folder("final")).await.unwrap();
+            let first = pre_copy(&spec, PreCopyScope::Blocks, &Before::Unknown, &world.ledger("pre")).await.unwrap();
+            let last = final_pass(&spec, &recorded(&first.inventory), &world.ledger("final")).await.unwrap();
             world.assert_exact(&last).await;
             assert!(plan.injected().len() > 20, "{} faults", plan.injected().len());
             let lowest = slowed.lowest.load(Ordering::SeqCst);
@@ -67,7 +67,7 @@ async fn a_fatal_error_ends_the_pass_with_its_kind() {
             _ => Ok(()),
         });
         let spec = world.spec_between(Arc::new(world.source.clone()), Arc::new(destination));
-        let failed = final_pass(&spec, None, &world.folder("final")).await.unwrap_err();
+        let failed = final_pass(&spec, &Before::Unknown, &world.ledger("final")).await.unwrap_err();
         assert_eq!(failed.kind(), Some(ErrorKind::Denied), "{failed:?}");
         assert_eq!(failed.provider_error().unwrap().operation(), "AnyWrite");
     }
@@ -86,7 +86,7 @@ async fn a_listing_that_fails_halfway_is_never_taken_for_the_end() {
             _ => Ok(()),
         });
         let spec = world.spec_between(Arc::new(source), Arc::new(world.clone.clone()));
-        let failed = final_pass(&spec, None, &world.folder(&format!("final-{call}"))).await.unwrap_err();
+        let failed = final_pass(&spec, &Before::Unknown, &world.ledger(&format!("final-{call}"))).await.unwrap_err();
         assert_eq!(failed.kind(), Some(kind), "{failed:?}");
     }
 }
@@ -102,7 +102,7 @@ async fn an_outage_outlasts_the_budget_and_leaves_no_upload() {
         _ => Ok(()),
     });
     let spec = world.spec_between(Arc::new(world.source.clone()), Arc::new(destination));
-    let failed = final_pass(&spec, None, &world.folder("final")).await.unwrap_err();
+    let failed = final_pass(&spec, &Before::Unknown, &world.ledger("final")).await.unwrap_err();
     assert_eq!(failed.kind(), Some(ErrorKind::Unavailable), "{failed:?}");
     assert_eq!(world.clone.unfinished_uploads().await.unwrap(), []);
 }
@@ -118,7 +118,7 @@ async fn a_clone_bucket_that_vanishes_is_an_error_not_a_change() {
         let mut spec = world.spec_between(Arc::new(world.source.clone()), Arc::new(destination));
         spec.retry.attempts = 3;
         assert!(spec.retry.attempts < QUICK.attempts);
-        let failed = final_pass(&spec, None, &world.folder("final")).await.unwrap_err();
+        let failed = final_pass(&spec, &Before::Unknown, &world.ledger("final")).await.unwrap_err();
         assert!(matches!(failed, CloneError::Store { .. }), "{failed:?}");
         assert_eq!(failed.kind(), Some(ErrorKind::NotFound));
     }

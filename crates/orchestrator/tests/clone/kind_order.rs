@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use orchestrator::clone::{CloneOrder, Kind, final_pass};
+use orchestrator::clone::{Before, CloneOrder, Kind, final_pass};
 
 use crate::hooked::{Call, Hooked};
 use crate::world::{World, by_prefix, by_reversed_key, fill, reversed, same};
@@ -31,7 +31,7 @@ async fn events(world: &World, order: CloneOrder) -> Vec<Event> {
     });
     let mut spec = world.spec_between(Arc::new(source), Arc::new(clone));
     spec.order = order;
-    let pass = final_pass(&spec, None, &world.folder("final")).await.unwrap();
+    let pass = final_pass(&spec, &Before::Unknown, &world.ledger("final")).await.unwrap();
     world.assert_exact(&pass).await;
     events.lock().unwrap().clone()
 }

@@ -6,11 +6,16 @@ mod hooked;
 
 mod cancelled;
 mod changes;
+mod deletes;
 mod exact;
 mod faults;
 mod inventory_files;
+mod key_maps;
 mod kind_order;
+mod listing;
+mod locks;
 mod refusals;
+mod resume;
 mod two_passes;
 mod verification;
 mod world;

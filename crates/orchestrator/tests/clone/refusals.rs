@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator::clone::{CloneError, PreCopyScope, final_pass, pre_copy};
+use orchestrator::clone::{Before, CloneError, PreCopyScope, final_pass, pre_copy};
 use provider::testkit::memory::{MemoryBucket, MemoryStore};
 use provider::{
     Bucket, BucketCapabilities, Copied, CopyRequest, CopyToken, DeleteOutcome, GetRequest, Key, KeyRules, ListRequest,
@@ -22,8 +22,8 @@ async fn a_place_that_holds_something_else_is_left_alone() {
         }
         let before = world.clone.snapshot().unwrap();
         for refused in [
-            pre_copy(&world.spec(), PreCopyScope::Blocks, None, &world.folder("pre")).await,
-            final_pass(&world.spec(), None, &world.folder("final")).await,
+            pre_copy(&world.spec(), PreCopyScope::Blocks, &Before::Unknown, &world.ledger("pre")).await,
+            final_pass(&world.spec(), &Before::Unknown, &world.ledger("final")).await,
         ] {
             match refused.unwrap_err() {
                 CloneError::ForeignDestination { keys, .. } => assert_eq!(keys, ["another/clusters/data", "zzz"]),
@@ -39,7 +39,7 @@ async fn a_place_that_holds_something_else_is_left_alone() {
 async fn a_clone_is_not_made_into_its_source() {
     let world = World::server_side();
     let spec = world.spec_between(Arc::new(world.source.clone()), Arc::new(world.source.clone()));
-    let refused = final_pass(&spec, None, &world.folder("final")).await;
+    let refused = final_pass(&spec, &Before::Unknown, &world.ledger("final")).await;
     assert!(matches!(refused, Err(CloneError::Overlap { .. })), "{refused:?}");
 }
 
@@ -50,7 +50,7 @@ async fn a_key_that_the_store_would_change_is_named() {
     world.clone = MemoryStore::new(BucketCapabilities { keys: rules, ..small() }).bucket("clone");
     write(&world.source, "pach/block/fine", b"").await;
     write(&world.source, "pach/block//not", b"").await;
-    let refused = final_pass(&world.spec(), None, &world.folder("final")).await;
+    let refused = final_pass(&world.spec(), &Before::Unknown, &world.ledger("final")).await;
     assert!(matches!(&refused, Err(CloneError::KeyNotHeld { key, .. }) if key == "pach/block//not"), "{refused:?}");
 }
 
@@ -58,8 +58,8 @@ async fn a_key_that_the_store_would_change_is_named() {
 async fn an_inventory_is_never_written_over_another_one() {
     let world = World::server_side();
     fill(&world.source, 3, same).await;
-    final_pass(&world.spec(), None, &world.folder("final")).await.unwrap();
-    let refused = final_pass(&world.spec(), None, &world.folder("final")).await;
+    final_pass(&world.spec(), &Before::Unknown, &world.ledger("final")).await.unwrap();
+    let refused = final_pass(&world.spec(), &Before::Unknown, &world.ledger("final")).await;
     assert!(matches!(refused, Err(CloneError::InventoryFile { .. })), "{refused:?}");
 }
 
@@ -106,6 +106,6 @@ async fn an_unsorted_listing_is_not_merged() {
     fill(&world.source, 5, same).await;
     let source = Unsorted(world.source.clone());
     let spec = world.spec_between(Arc::new(source), Arc::new(world.clone.clone()));
-    let refused = final_pass(&spec, None, &world.folder("final")).await;
+    let refused = final_pass(&spec, &Before::Unknown, &world.ledger("final")).await;
     assert!(matches!(refused, Err(CloneError::Unsorted { .. })), "{refused:?}");
 }

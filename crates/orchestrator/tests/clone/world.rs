@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator::clone::{
-    CloneOrder, ClonePass, CloneSpec, CopyPath, Inventory, InventoryEntry, Kind, KindPrefixes, verify_clone,
+    Before, CloneOrder, ClonePass, CloneSpec, CopyPath, Inventory, InventoryEntry, KeyMap, KindPrefixes, Ledger,
+    verify_clone,
 };
 use orchestrator::retry::RetryPolicy;
 use provider::testkit::memory::{MemoryBucket, MemoryStore};
@@ -64,6 +65,11 @@ impl World {
         self.folder.path().join(name)
     }
 
+    /// A ledger that ends with the process.
+    pub(crate) fn ledger(&self, name: &str) -> Arc<Ledger> {
+        Arc::new(Ledger::in_folder(self.folder(name)))
+    }
+
     /// The clone is exactly the source, the inventory exactly the clone.
     pub(crate) async fn assert_exact(&self, pass: &ClonePass) {
         let (source, clone) = (self.source.snapshot().unwrap(), self.clone.snapshot().unwrap());
@@ -72,7 +78,8 @@ impl World {
         };
         assert_eq!(keys(&clone), keys(&source));
         assert!(clone == source, "the same keys, other bytes");
-        let verification = verify_clone(Arc::new(self.clone.clone()), &pass.inventory, QUICK).await.unwrap();
+        let verification =
+            verify_clone(Arc::new(self.clone.clone()), &pass.inventory, &KeyMap::default(), QUICK).await.unwrap();
         assert!(verification.is_exact(), "{verification:?}");
         assert_eq!(verification.objects, source.len() as u64);
         assert_eq!(pass.report.objects, verification.objects);
@@ -163,7 +170,7 @@ pub(crate) fn same(key: &str) -> String {
 }
 
 pub(crate) async fn all(inventory: &Inventory) -> Vec<InventoryEntry> {
-    let mut entries = inventory.all_entries();
+    let mut entries = inventory.entries();
     let mut found = Vec::new();
     while let Some(entry) = entries.next().await.unwrap() {
         found.push(entry);
@@ -171,11 +178,12 @@ pub(crate) async fn all(inventory: &Inventory) -> Vec<InventoryEntry> {
     found
 }
 
-pub(crate) async fn of_kind(inventory: &Inventory, kind: Kind) -> Vec<String> {
-    let mut entries = inventory.entries(kind);
-    let mut found = Vec::new();
-    while let Some(entry) = entries.next().await.unwrap() {
-        found.push(entry.destination_key.into_string());
-    }
-    found
+/// The clone is as this inventory says.
+pub(crate) fn recorded(inventory: &Inventory) -> Before {
+    Before::Recorded(inventory.clone())
+}
+
+/// It was; somebody may have written to it since.
+pub(crate) fn touched(inventory: &Inventory) -> Before {
+    Before::Touched(inventory.clone())
 }

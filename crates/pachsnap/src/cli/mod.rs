@@ -20,7 +20,7 @@ PACHSNAP_* variables; then flags. `pachsnap config show` prints the result.
 
 Exit codes: 0 done; 10 to 19 nothing was changed (11 configuration, 12 unreachable, 13 denied, 14 another run, 15 vault, \
 16 open work, 17 unsuitable cluster, 18 damaged recovery point); 20 no recovery point, cluster runs; 21 recovery point, \
-cluster still paused; 22 no recovery point, cluster still paused; 130 cancelled, cluster runs.";
+cluster still paused; 22 no recovery point, cluster still paused; 23 a clone is not up to date; 130 cancelled, cluster runs.";
 
 /// Consistent recovery points of Pachyderm 1.x clusters on Kubernetes.
 #[derive(Debug, Parser)]
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Resume(commands::resume::Resume),
     /// Write the metadata stream, as `pachctl restore` reads it
     Extract(commands::extract::Extract),
+    /// Make one bucket equal to another, and keep it so: resumable, and exact at any number of objects
+    Clone(commands::clone::Clone),
     /// List the recovery points in the vault
     List(commands::list::List),
     /// Show a recovery point
@@ -86,6 +88,7 @@ impl Command {
             Self::Pause(command) => command.run(session).await,
             Self::Resume(command) => command.run(session).await,
             Self::Extract(command) => command.run(session).await,
+            Self::Clone(command) => command.run(session).await,
             Self::List(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
             Self::Verify(command) => command.run(session).await,

@@ -82,6 +82,19 @@ pub(crate) struct StoreOptions {
     pub(crate) create_only_put: Option<bool>,
 }
 
+impl StoreOptions {
+    /// These options, and others for what they leave open.
+    pub(crate) fn or(self, others: Self) -> Self {
+        Self {
+            endpoint: self.endpoint.or(others.endpoint),
+            region: self.region.or(others.region),
+            path_style: self.path_style.or(others.path_style),
+            store: self.store.or(others.store),
+            create_only_put: self.create_only_put.or(others.create_only_put),
+        }
+    }
+}
+
 /// The sections that describe a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreSection {
@@ -256,6 +269,14 @@ impl Config {
                 .map_or_else(std::env::temp_dir, |cache| cache.join("pachsnap"))
                 .join("staging")
         })
+    }
+
+    /// Folder for what has to outlast a run and isn't in a vault.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        let state = self.environment.get("XDG_STATE_HOME").map(PathBuf::from);
+        state
+            .or_else(|| self.environment.home().map(|home| home.join(".local/state")))
+            .map_or_else(std::env::temp_dir, |state| state.join("pachsnap"))
     }
 
     fn value(&self, path: &str) -> Option<&Value> {

@@ -60,6 +60,8 @@ pub(crate) fn render_still_paused(paused: &Error, cluster_flags: &str) -> String
 fn state(failure: &Failure, situation: &Situation) -> &'static str {
     if situation.resumes_cluster {
         "The cluster may still be paused."
+    } else if failure.unfinished_clone {
+        "The clone is not up to date. What was copied stays: the same command goes on from there."
     } else if failure.changed && !failure.differences.is_empty() {
         "No recovery point was made. Everything that was changed has been put back, but the cluster is not as before:"
     } else if failure.changed {

@@ -42,8 +42,14 @@ pub(super) fn open_data(
 }
 
 /// A vault or a clone. Without a section of its own a URL is opened with what the SDK finds.
-pub(super) fn open(config: &Config, section: Option<StoreSection>, place: &S3Url) -> Result<Opened> {
-    let mut options = section.map(|section| config.store_options(section)).unwrap_or_default();
+pub(super) fn open(
+    config: &Config,
+    section: Option<StoreSection>,
+    place: &S3Url,
+    given: &StoreOptions,
+) -> Result<Opened> {
+    let configured = section.map(|section| config.store_options(section)).unwrap_or_default();
+    let mut options = given.clone().or(configured);
     options.endpoint = options.endpoint.or_else(|| place.endpoint.clone());
     let keys = match section {
         Some(section) => config.store_keys(section)?,

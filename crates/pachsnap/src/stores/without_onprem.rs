@@ -42,7 +42,7 @@ pub(super) mod s3_store {
     use orchestrator::job::Opened;
 
     use super::super::S3Url;
-    use crate::config::{Config, StoreSection};
+    use crate::config::{Config, StoreOptions, StoreSection};
 
     pub(in super::super) fn open_data(
         _: &Config,
@@ -54,7 +54,7 @@ pub(super) mod s3_store {
         Err(super::refusal())
     }
 
-    pub(in super::super) fn open(_: &Config, _: Option<StoreSection>, _: &S3Url) -> Result<Opened> {
+    pub(in super::super) fn open(_: &Config, _: Option<StoreSection>, _: &S3Url, _: &StoreOptions) -> Result<Opened> {
         Err(super::refusal())
     }
 }

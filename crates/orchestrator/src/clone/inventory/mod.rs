@@ -1,14 +1,15 @@
-//! The inventory: every object of a clone, in sorted Parquet files.
+//! The inventory: every object of a clone, in Parquet files that are sorted by the source's key.
 //!
-//! A part holds keys of one kind, sorted by their bytes; the parts of a kind follow one another. Columns: `source_key`,
-//! `size`, `source_version`, `source_modified` (milliseconds, UTC), `destination_key`, `destination_version`, `checksum`
-//! (as `sha256:…` in hexadecimal). The file's metadata names the kind under `pachsnap.kind`. Compressed with zstd.
+//! Columns: `source_key`, `size`, `source_etag` (16 bytes, for the usual versions of 32 hexadecimal digits) or
+//! `source_version` (text, for all others), `source_modified` (milliseconds, UTC), and where they differ from the source's
+//! `destination_key` and `destination_etag` or `destination_version`; `checksum` (as `sha256:…` in hexadecimal).
+//! Compressed with zstd. The file's metadata says under `pachsnap.part` which keys the part speaks for ([`PartFacts`]).
 
 mod checksum_text;
+mod columns;
 mod entries;
-mod reader;
+mod part_writer;
 mod schema;
-mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,9 +18,11 @@ use jiff::Timestamp;
 use provider::{Checksum, Key, ObjectMeta, ObjectVersion};
 
 pub use entries::Entries;
-pub(super) use writer::InventoryWriter;
+pub(super) use part_writer::PartWriter;
+pub(super) use schema::GROUP_ROWS;
+pub use schema::PartFacts;
 
-use super::order::Kind;
+use super::range::KeyRange;
 use super::{CloneError, Result};
 use crate::digest;
 
@@ -43,8 +46,21 @@ pub struct InventoryEntry {
 }
 
 impl InventoryEntry {
+    /// An entry for what the clone may have under a key, whatever it is: it is as no source's version is.
+    pub(super) fn unknown(source_key: Key, destination_key: Key) -> Self {
+        Self {
+            source_key,
+            size: 0,
+            source_version: ObjectVersion(String::new()),
+            source_modified: None,
+            destination_key,
+            destination_version: ObjectVersion(String::new()),
+            checksum: None,
+        }
+    }
+
     pub(super) fn new(
-        source: &ObjectMeta,
+        source: ObjectMeta,
         destination_key: Key,
         destination_version: ObjectVersion,
         checksum: Option<Checksum>,
@@ -52,9 +68,9 @@ impl InventoryEntry {
         let to_millisecond =
             |modified: Timestamp| Timestamp::from_millisecond(modified.as_millisecond()).unwrap_or(modified);
         Self {
-            source_key: source.key.clone(),
+            source_key: source.key,
             size: source.size,
-            source_version: source.version.clone(),
+            source_version: source.version,
             source_modified: source.modified.map(to_millisecond),
             destination_key,
             destination_version,
@@ -68,28 +84,40 @@ impl InventoryEntry {
 pub struct InventoryPart {
     /// The file.
     pub path: PathBuf,
-    /// The kind of all its keys.
-    pub kind: Kind,
     /// Number of objects.
     pub objects: u64,
     /// Size of the file in bytes.
     pub size: u64,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
+    /// What it says of itself.
+    pub facts: PartFacts,
 }
 
-/// An inventory on this machine: the parts in their order.
+impl InventoryPart {
+    fn may_hold(&self, range: &KeyRange) -> bool {
+        let Some((first, last)) = &self.facts.ends else { return false };
+        let before = range.after.as_ref().is_some_and(|after| last.as_str() <= after.as_str())
+            || last.as_str() < range.prefix.as_str();
+        let behind = range.through.as_ref().is_some_and(|through| first.as_str() > through.as_str())
+            || (first.as_str() > range.prefix.as_str() && !first.starts_with(&range.prefix));
+        !before && !behind
+    }
+}
+
+/// An inventory on this machine.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     parts: Arc<[InventoryPart]>,
 }
 
 impl Inventory {
-    pub(super) fn of(parts: Vec<InventoryPart>) -> Self {
+    pub(super) fn of(mut parts: Vec<InventoryPart>) -> Self {
+        parts.sort_by(|one, other| (one.facts.group, &one.facts.ends).cmp(&(other.facts.group, &other.facts.ends)));
         Self { parts: parts.into() }
     }
 
-    /// Opens the files of an inventory, given in their order (`part-00000` first), and reads their digests.
+    /// Opens the files of an inventory, in any order, and reads their digests.
     ///
     /// # Errors
     /// [`CloneError::InventoryFile`], [`CloneError::InventoryFormat`].
@@ -101,7 +129,7 @@ impl Inventory {
         Ok(Self::of(parts))
     }
 
-    /// The parts in their order.
+    /// The parts.
     #[must_use]
     pub fn parts(&self) -> &[InventoryPart] {
         &self.parts
@@ -113,26 +141,33 @@ impl Inventory {
         self.parts.iter().map(|part| part.objects).sum()
     }
 
-    /// The objects of one kind, sorted by key, read in the background as they are taken.
+    /// Bytes of all objects.
     #[must_use]
-    pub fn entries(&self, kind: Kind) -> Entries {
-        let paths = self.parts.iter().filter(|part| part.kind == kind).map(|part| part.path.clone()).collect();
-        Entries::of_files(paths)
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.facts.bytes).sum()
     }
 
-    /// All objects, sorted by key across the kinds.
+    /// All objects, sorted by the source's key.
     #[must_use]
-    pub fn all_entries(&self) -> Entries {
-        Entries::merged(Kind::ALL.map(|kind| self.entries(kind)).into())
+    pub fn entries(&self) -> Entries {
+        self.entries_in(&KeyRange::default())
+    }
+
+    /// The objects whose source's keys lie in a range, sorted by them. Only what is taken is read.
+    #[must_use]
+    pub fn entries_in(&self, range: &KeyRange) -> Entries {
+        let parts = self.parts.iter().filter(|part| part.may_hold(range)).cloned().collect();
+        Entries::new(parts, range.clone())
     }
 }
 
-async fn open_part(path: &Path) -> Result<InventoryPart> {
+/// Opens one part and reads its digest.
+pub(super) async fn open_part(path: &Path) -> Result<InventoryPart> {
     let digest =
         digest::of_file(path).await.map_err(|source| CloneError::InventoryFile { path: path.to_owned(), source })?;
     let owned = path.to_owned();
-    let (kind, objects) = tokio::task::spawn_blocking(move || reader::kind_and_rows(&owned))
+    let (facts, objects) = tokio::task::spawn_blocking(move || entries::facts_and_rows(&owned))
         .await
         .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-    Ok(InventoryPart { path: path.to_owned(), kind, objects, size: digest.size, sha256: digest.sha256 })
+    Ok(InventoryPart { path: path.to_owned(), objects, size: digest.size, sha256: digest.sha256, facts })
 }

@@ -1,51 +1,85 @@
-//! The columns of an inventory.
+//! The columns of an inventory, and what a part says of itself.
 
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{FileMetaData, KeyValue, SortingColumn};
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::metadata::{FileMetaData, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::TypePtr;
+use parquet::schema::types::{ColumnPath, TypePtr};
+use serde::{Deserialize, Serialize};
 
-use crate::clone::order::Kind;
+use crate::clone::range::KeyRange;
 
 /// Rows in one group: what a writer or reader holds in memory at once.
-pub(super) const GROUP_ROWS: usize = 8192;
-/// Name of the file's metadata that holds the kind of its keys.
-const KIND: &str = "pachsnap.kind";
+pub(in crate::clone) const GROUP_ROWS: usize = 1024;
+/// Name of the file's metadata that holds [`PartFacts`] as JSON.
+pub(super) const FACTS: &str = "pachsnap.part";
 
 const MESSAGE: &str = "message inventory {
     required binary source_key (STRING);
     required int64 size;
-    required binary source_version (STRING);
+    optional fixed_len_byte_array(16) source_etag;
+    optional binary source_version (STRING);
     optional int64 source_modified (TIMESTAMP(MILLIS,true));
-    required binary destination_key (STRING);
-    required binary destination_version (STRING);
+    optional binary destination_key (STRING);
+    optional fixed_len_byte_array(16) destination_etag;
+    optional binary destination_version (STRING);
     optional binary checksum (STRING);
 }";
+
+/// What a part says of itself: which keys it speaks for, and what was done to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartFacts {
+    /// Every object of the clone in this range is in the part, as far as it is of the part's group.
+    pub range: KeyRange,
+    /// Which of the groups of keys that a pass goes through one after the other.
+    pub group: u8,
+    /// First and last key, absent when there is none.
+    pub ends: Option<(String, String)>,
+    /// Bytes of its objects.
+    pub bytes: u64,
+    /// Objects that the pass copied.
+    pub copied: u64,
+    /// Bytes of those.
+    pub copied_bytes: u64,
+    /// Objects that were in the clone already.
+    pub skipped: u64,
+    /// Objects that changed or vanished between listing and copy.
+    pub changed: u64,
+    /// Keys of the range that the clone has and the source lacks, as far as they are known.
+    pub extra: u64,
+    /// Rows for keys that the clone may have and the source lacks, or of which nothing is known: a pass that deletes comes
+    /// later.
+    pub kept: u64,
+    /// Whether there may be more of them, which only a listing of the clone tells.
+    pub maybe_more: bool,
+}
 
 pub(super) fn schema() -> Result<TypePtr> {
     parse_message_type(MESSAGE).map(Arc::new)
 }
 
-pub(super) fn properties(kind: Kind) -> Result<WriterPropertiesPtr> {
-    let kind = KeyValue::new(KIND.to_owned(), kind.as_str().to_owned());
+pub(super) fn properties() -> Result<WriterPropertiesPtr> {
     let by_source_key = SortingColumn { column_idx: 0, descending: false, nulls_first: false };
+    let key = || ColumnPath::from("source_key");
     let properties = WriterProperties::builder()
         .set_created_by(concat!("pachsnap ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_dictionary_enabled(false)
         .set_encoding(Encoding::PLAIN)
-        .set_key_value_metadata(Some(vec![kind]))
+        .set_column_encoding(key(), Encoding::DELTA_BYTE_ARRAY)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_column_statistics_enabled(key(), EnabledStatistics::Chunk)
         .set_sorting_columns(Some(vec![by_source_key]))
         .build();
     Ok(Arc::new(properties))
 }
 
-/// The kind that a file is for, once its columns are known to be the right ones.
-pub(super) fn check(metadata: &FileMetaData) -> Result<Kind> {
+/// What a part says of itself, once its columns are known to be the right ones.
+pub(super) fn check(metadata: &FileMetaData) -> Result<PartFacts> {
     let ours = schema()?;
     let theirs = metadata.schema_descr().columns();
     let same = theirs.len() == ours.get_fields().len()
@@ -58,10 +92,10 @@ pub(super) fn check(metadata: &FileMetaData) -> Result<Kind> {
     if !same {
         return Err(ParquetError::General("other columns than an inventory has".to_owned()));
     }
-    metadata
+    let facts = metadata
         .key_value_metadata()
-        .and_then(|pairs| pairs.iter().find(|pair| pair.key == KIND))
+        .and_then(|pairs| pairs.iter().find(|pair| pair.key == FACTS))
         .and_then(|pair| pair.value.as_deref())
-        .and_then(Kind::from_name)
-        .ok_or_else(|| ParquetError::General(format!("{KIND} is missing or unknown")))
+        .ok_or_else(|| ParquetError::General(format!("{FACTS} is missing")))?;
+    serde_json::from_str(facts).map_err(|error| ParquetError::External(Box::new(error)))
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod clone;
 pub(crate) mod completions;
 pub(crate) mod config;
 #[cfg(feature = "demo")]

@@ -1,0 +1,97 @@
+//! Ceilings that protect production: requests and bytes a second, over all workers.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What a clone may take from the stores at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ceilings {
+    /// Requests a second to both stores together, listings included.
+    pub requests_per_second: Option<u32>,
+    /// Bytes a second that are copied, also by a store itself.
+    pub bytes_per_second: Option<u64>,
+}
+
+/// The ceilings of a pass, shared by its workers.
+#[derive(Debug)]
+pub(super) struct Limits {
+    requests: Option<Allowance>,
+    bytes: Option<Allowance>,
+}
+
+/// Amounts are paid in advance: whoever takes more than there is waits until it has come in, and those behind it wait too.
+#[derive(Debug)]
+struct Allowance {
+    per_second: f64,
+    paid_until: Mutex<Instant>,
+}
+
+/// What may be saved up while nobody asks.
+const SAVED: Duration = Duration::from_millis(100);
+
+impl Limits {
+    pub(super) fn new(ceilings: Ceilings) -> Self {
+        let allowance =
+            |per_second: f64| Allowance { per_second: per_second.max(1.0), paid_until: Mutex::new(Instant::now()) };
+        Self {
+            requests: ceilings.requests_per_second.map(|most| allowance(f64::from(most))),
+            bytes: ceilings.bytes_per_second.map(|most| allowance(most as f64)),
+        }
+    }
+
+    /// Waits until one more request may be sent.
+    pub(super) async fn request(&self) {
+        if let Some(allowance) = &self.requests {
+            allowance.take(1.0).await;
+        }
+    }
+
+    /// Waits until so many more bytes may be copied.
+    pub(super) async fn bytes(&self, bytes: u64) {
+        if let Some(allowance) = &self.bytes {
+            allowance.take(bytes as f64).await;
+        }
+    }
+}
+
+impl Allowance {
+    async fn take(&self, amount: f64) {
+        let now = Instant::now();
+        let ready = {
+            let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let ready = (*paid_until).max(now.checked_sub(SAVED).unwrap_or(now));
+            *paid_until = ready + Duration::from_secs_f64(amount / self.per_second);
+            ready
+        };
+        if ready > now {
+            tokio::time::sleep_until(ready).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_ceiling_holds_over_everybody_who_asks() {
+        let limits = Limits::new(Ceilings { requests_per_second: Some(1000), bytes_per_second: None });
+        let began = Instant::now();
+        futures::future::join_all((0..600).map(|_| limits.request())).await;
+        let least = Duration::from_millis(600) - SAVED - Duration::from_millis(2);
+        assert!(began.elapsed() >= least, "{:?}", began.elapsed());
+        limits.bytes(u64::MAX).await;
+    }
+
+    #[tokio::test]
+    async fn a_large_object_is_paid_for_by_the_next_one() {
+        let limits = Limits::new(Ceilings { requests_per_second: None, bytes_per_second: Some(1 << 20) });
+        let began = Instant::now();
+        limits.bytes(1 << 19).await;
+        assert!(began.elapsed() < Duration::from_millis(200));
+        limits.bytes(1).await;
+        assert!(began.elapsed() >= Duration::from_millis(390));
+    }
+}

@@ -1,0 +1,145 @@
+//! Options of `pachsnap clone`.
+
+use clap::Args;
+use orchestrator::clone::{Ceilings, KeyMap};
+
+use crate::config::StoreOptions;
+use crate::render::EventFormat;
+
+/// Options of `clone`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Where both are in the same store, it copies by itself. What is done is kept: the same command goes on after a crash, and the next \
+run costs one listing and what has changed. Give credentials as to the AWS tools; an S3 store other than Amazon's is named by \
+--endpoint, or by s3://bucket/prefix?endpoint=http%3A//host%3A9000.")]
+pub(crate) struct Clone {
+    /// What to clone: s3://bucket/prefix or file:///folder
+    #[arg(value_name = "SRC")]
+    pub(super) source: String,
+    /// Where to: s3://bucket/prefix or file:///folder
+    #[arg(value_name = "DST")]
+    pub(super) destination: String,
+    /// Only say what would be done: objects, bytes, requests, time, and cost at list prices
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Also delete what only DST has
+    #[arg(long)]
+    pub(super) delete_extra: bool,
+    /// Largest share of DST's objects that may be deleted, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 25, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(super) max_deletes: u8,
+    /// Rename keys: reverse, add-slash, strip-slash, root:OLD=NEW; several with commas between them
+    #[arg(long, value_name = "MAP", default_value = "", hide_default_value = true)]
+    pub(super) key_map: KeyMap,
+    /// Only keys that match: `*` stands for any text, `?` for one character; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) include: Vec<String>,
+    /// No keys that match; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) exclude: Vec<String>,
+    /// Copy tags, then objects, then blocks, each listed when its turn comes: for a Pachyderm that is writing
+    #[arg(long)]
+    pub(super) in_turn: bool,
+    /// Also list DST, which somebody else may have written to since the last run
+    #[arg(long)]
+    pub(super) check_destination: bool,
+    /// Where to keep what is done: a folder or a URL; else the vault, else ~/.local/state/pachsnap
+    #[arg(long, value_name = "FOLDER|URL")]
+    pub(super) state: Option<String>,
+    /// Copy through this machine, also inside one store
+    #[arg(long)]
+    pub(super) through_here: bool,
+    /// Most objects in flight at once; fewer while the store answers no faster for more
+    #[arg(long, value_name = "N", default_value_t = 512, help_heading = "Limits", value_parser = at_least_one)]
+    pub(super) max_concurrency: usize,
+    /// Most requests a second, to both stores together
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    max_requests_per_second: Option<u32>,
+    /// Most bytes a second that are copied, as 100MiB
+    #[arg(long, value_name = "BYTES", help_heading = "Limits", value_parser = parse_bytes)]
+    max_bandwidth: Option<u64>,
+    /// Most key ranges that are listed at once
+    #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Limits", value_parser = at_least_one)]
+    pub(super) listers: usize,
+    /// Threads; one for each core, up to four, if not given
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = at_least_one)]
+    pub(super) threads: Option<usize>,
+    /// Endpoint of the S3 store of both SRC and DST
+    #[arg(long, value_name = "URL", help_heading = "Stores")]
+    endpoint: Option<String>,
+    /// Endpoint of SRC's store
+    #[arg(long, value_name = "URL", help_heading = "Stores")]
+    pub(super) source_endpoint: Option<String>,
+    /// Endpoint of DST's store
+    #[arg(long, value_name = "URL", help_heading = "Stores")]
+    pub(super) destination_endpoint: Option<String>,
+    /// Which S3 the stores speak; aws without an endpoint and other with one, if not given
+    #[arg(long, value_name = "KIND", help_heading = "Stores", value_parser = ["aws", "minio", "other"])]
+    store: Option<String>,
+    /// Region of the buckets
+    #[arg(long, value_name = "REGION", help_heading = "Stores")]
+    region: Option<String>,
+    /// How events and the result are shown
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(super) output: EventFormat,
+}
+
+impl Clone {
+    /// How one of the stores is reached.
+    pub(super) fn store_options(&self, own_endpoint: Option<&String>) -> StoreOptions {
+        StoreOptions {
+            endpoint: own_endpoint.or(self.endpoint.as_ref()).cloned(),
+            region: self.region.clone(),
+            store: self.store.clone(),
+            ..StoreOptions::default()
+        }
+    }
+
+    pub(super) fn ceilings(&self) -> Ceilings {
+        Ceilings { requests_per_second: self.max_requests_per_second, bytes_per_second: self.max_bandwidth }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a whole number of at least one".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// `1000`, `64KiB`, `100MB`: with `i` powers of 1,024, without of 1,000.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let at = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err("give bytes as 1000000, 100MB or 64MiB".to_owned()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "give bytes as 1000000, 100MB or 64MiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_bytes() {
+        for (text, bytes) in [("7", 7), ("64KiB", 65_536), ("100MB", 100_000_000), ("2GiB", 2 << 30), ("3 B", 3)] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "MiB", "1TiB", "-1", "99999999999GiB"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+}
