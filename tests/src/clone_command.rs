@@ -28,9 +28,19 @@ impl CloneCommand {
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         let state = self.state.display().to_string();
-        ["clone", &self.source, &self.destination, "--endpoint-url", &self.endpoint, "--state", &state]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "clone",
+            &self.source,
+            &self.destination,
+            "--endpoint-url",
+            &self.endpoint,
+            "--store",
+            "minio",
+            "--state",
+            &state,
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     /// The arguments of a run that also deletes what the source no longer has.

@@ -14,7 +14,7 @@ use orchestrator::clone::{
 };
 use orchestrator::clone_progress::EventProgress;
 use orchestrator::clone_use::ensure_unused;
-use orchestrator::event::{Events, Step};
+use orchestrator::event::{EventKind, Events, Step};
 use orchestrator::job::{Opened, Stores as _};
 use orchestrator::outcome::{Failure, exit_code};
 use orchestrator::{Error, ErrorKind};
@@ -124,6 +124,7 @@ impl Clone {
         let work = async {
             let before = state.before(self.check_destination).await?;
             let surveyed = survey(&spec, &before, self.delete_extra).await?;
+            events.emit(EventKind::Surveyed { survey: surveyed });
             Ok((surveyed, dry_run::summary(&surveyed)))
         };
         let surveyed = session.reading(events.step(Step::Survey, work)).await?;
@@ -142,6 +143,7 @@ impl Clone {
         let began = std::time::Instant::now();
         let work = async {
             let pass = bring_up_to_date(&job, &state).await?;
+            events.emit(EventKind::Cloned { report: pass.report.clone() });
             let text = summary(&pass, began.elapsed().as_secs_f64());
             Ok::<_, Error>((pass, text))
         };
