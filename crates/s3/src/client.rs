@@ -27,7 +27,8 @@ pub(crate) struct Clients {
     pub(crate) patient: Client,
     /// The region that requests are signed for.
     pub(crate) region: String,
-    lean: Option<LeanParts>,
+    /// `None` when the SDK was asked for.
+    lean: Option<Result<LeanParts, WhySdk>>,
 }
 
 /// What the lean client of a bucket is made of.
@@ -35,7 +36,7 @@ pub(crate) struct Clients {
 struct LeanParts {
     rules: AddressRules,
     store: Arc<Store>,
-    connections: Result<Connections, WhySdk>,
+    connections: Connections,
 }
 
 impl Clients {
@@ -112,11 +113,13 @@ impl Clients {
             .timeout_config(patient)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        let endpoint = config.endpoint.clone();
-        let lean = credentials.filter(|_| config.client == ClientKind::Lean).map(|credentials| LeanParts {
-            connections: Connections::new(endpoint.as_deref(), timeouts),
-            store: Arc::new(Store::new(credentials, timeouts)),
-            rules: AddressRules { region: region.clone(), endpoint, path_style, fips, dual_stack },
+        let lean = (config.client == ClientKind::Lean).then(|| {
+            let endpoint = config.endpoint.clone();
+            Ok(LeanParts {
+                connections: Connections::new(endpoint.as_deref(), timeouts)?,
+                store: Arc::new(Store::new(credentials.ok_or(WhySdk::Credentials)?, timeouts)),
+                rules: AddressRules { region: region.clone(), endpoint, path_style, fips, dual_stack },
+            })
         });
         Self { quick: Client::from_conf(quick), patient: Client::from_conf(patient), region, lean }
     }
@@ -127,28 +130,26 @@ impl Clients {
         let lean = self
             .lean
             .clone()
-            .map(|parts| LeanParts { connections: parts.connections.map(|connections| connections.own()), ..parts });
+            .map(|parts| parts.map(|parts| LeanParts { connections: parts.connections.own(), ..parts }));
         Self { quick: own(&self.quick), patient: own(&self.patient), region: self.region.clone(), lean }
     }
 
     /// The client for the two hot calls on a bucket: the one asked for, or the SDK where that one can't work.
     pub(crate) fn hot(&self, bucket: &str) -> (Arc<dyn HotCalls>, ClientChoice) {
-        let because = match &self.lean {
+        let lean = self.lean.as_ref().map(|parts| {
+            let parts = parts.as_ref().map_err(|because| *because)?;
+            let address = parts.rules.resolve(&self.quick.config().endpoint_resolver(), bucket)?;
+            Ok(Lean::new(parts.connections.clone(), parts.store.clone(), address))
+        });
+        let because = match lean {
+            Some(Ok(lean)) => return (Arc::new(lean), ClientChoice { kind: ClientKind::Lean, because: None }),
+            Some(Err(because)) => {
+                tracing::info!(bucket, reason = %because, "the SDK copies and lists in this bucket");
+                Some(because)
+            }
             None => None,
-            Some(parts) => match self.lean_for(parts, bucket) {
-                Ok(lean) => return (Arc::new(lean), ClientChoice { kind: ClientKind::Lean, because: None }),
-                Err(because) => {
-                    tracing::info!(bucket, reason = %because, "the SDK copies and lists in this bucket");
-                    Some(because)
-                }
-            },
         };
         let sdk = Sdk { quick: self.quick.clone(), patient: self.patient.clone(), bucket: bucket.to_owned() };
         (Arc::new(sdk), ClientChoice { kind: ClientKind::Sdk, because })
-    }
-
-    fn lean_for(&self, parts: &LeanParts, bucket: &str) -> Result<Lean, WhySdk> {
-        let address = parts.rules.resolve(&self.quick.config().endpoint_resolver(), bucket)?;
-        Ok(Lean::new(parts.connections.clone()?, parts.store.clone(), address))
     }
 }

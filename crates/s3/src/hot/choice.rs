@@ -39,6 +39,8 @@ pub enum WhySdk {
     Address,
     /// The bucket is reached through an HTTP proxy.
     Proxy,
+    /// There is nobody to ask for credentials.
+    Credentials,
     /// The machine has no root certificates to check the store's by.
     Certificates,
 }
@@ -51,6 +53,7 @@ impl fmt::Display for WhySdk {
             Self::Signing => "requests to the bucket are signed otherwise than with SigV4",
             Self::Address => "the bucket's address is no plain URL",
             Self::Proxy => "the bucket is reached through an HTTP proxy",
+            Self::Credentials => "there is nobody to ask for credentials",
             Self::Certificates => "the machine has no root certificates",
         })
     }

@@ -131,7 +131,7 @@ impl Service<Uri> for Connect {
                 let connecting = tcp.call(to);
                 Box::pin(async { Ok(MaybeHttpsStream::Http(connecting.await?)) })
             }
-            Connector::Tls(tls) => Box::pin(tls.call(to)),
+            Connector::Tls(tls) => tls.call(to),
         };
         let limit = self.limit;
         Box::pin(async move {

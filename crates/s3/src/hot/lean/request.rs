@@ -85,7 +85,8 @@ impl Prepared {
         let authorization = {
             let mut values = [("", [].as_slice()); 6];
             let mut count = 0;
-            for name in [HOST, SHA256, SOURCE, IF_MATCH, STAMP, TOKEN].iter() {
+            let names = [HOST, SHA256, SOURCE, IF_MATCH, STAMP, TOKEN];
+            for name in &names {
                 if let Some(value) = headers.get(name) {
                     values[count] = (name.as_str(), value.as_bytes());
                     count += 1;
