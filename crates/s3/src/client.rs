@@ -138,7 +138,7 @@ impl Clients {
     pub(crate) fn hot(&self, bucket: &str) -> (Arc<dyn HotCalls>, ClientChoice) {
         let lean = self.lean.as_ref().map(|parts| {
             let parts = parts.as_ref().map_err(|because| *because)?;
-            let address = parts.rules.resolve(&self.quick.config().endpoint_resolver(), bucket)?;
+            let address = parts.rules.resolve(bucket)?;
             Ok(Lean::new(parts.connections.clone(), parts.store.clone(), address))
         });
         let because = match lean {

@@ -1,7 +1,6 @@
 //! Where a bucket is reached, as the SDK's endpoint rules say.
 
-use aws_sdk_s3::config::endpoint::{Params, SharedEndpointResolver};
-use aws_smithy_runtime_api::client::endpoint::{EndpointResolverParams, ResolveEndpoint as _};
+use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use aws_smithy_types::Document;
 use futures::FutureExt as _;
 use http::uri::{Authority, InvalidUriParts, Parts, PathAndQuery, Scheme};
@@ -35,17 +34,12 @@ pub(crate) struct Address {
 
 impl AddressRules {
     /// The address of a bucket, if this client can serve it.
-    pub(crate) fn resolve(&self, rules: &SharedEndpointResolver, bucket: &str) -> Result<Address, WhySdk> {
+    pub(crate) fn resolve(&self, bucket: &str) -> Result<Address, WhySdk> {
         // The SDK's connections follow the environment's proxies, through this very matcher.
-        self.resolve_unless_proxied(rules, bucket, &Matcher::from_env())
+        self.resolve_unless_proxied(bucket, &Matcher::from_env())
     }
 
-    fn resolve_unless_proxied(
-        &self,
-        rules: &SharedEndpointResolver,
-        bucket: &str,
-        proxies: &Matcher,
-    ) -> Result<Address, WhySdk> {
+    fn resolve_unless_proxied(&self, bucket: &str, proxies: &Matcher) -> Result<Address, WhySdk> {
         if bucket.starts_with("arn:") {
             return Err(WhySdk::Arn);
         }
@@ -61,7 +55,7 @@ impl AddressRules {
             .set_use_dual_stack(self.dual_stack)
             .build()
             .map_err(|_| WhySdk::Address)?;
-        let params = EndpointResolverParams::new(params);
+        let rules = DefaultResolver::new();
         // The rules are computed, not asked for: they answer at once.
         let found = rules.resolve_endpoint(&params).now_or_never().and_then(Result::ok).ok_or(WhySdk::Address)?;
         let text = |key| match found.auth_schemes().first()?.get(key) {
@@ -116,8 +110,6 @@ impl Address {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use aws_sdk_s3::config::endpoint::{DefaultResolver, ResolveEndpoint as _};
-
     use super::*;
 
     fn aws() -> AddressRules {
@@ -134,42 +126,41 @@ mod tests {
     }
 
     fn resolve_past(rules: &AddressRules, bucket: &str, proxies: &Matcher) -> Result<String, WhySdk> {
-        let found = rules.resolve_unless_proxied(&DefaultResolver::new().into_shared_resolver(), bucket, proxies);
-        let Address { scheme, authority, host, path, region } = found?;
+        let Address { scheme, authority, host, path, region } = rules.resolve_unless_proxied(bucket, proxies)?;
         Ok(format!("{scheme}://{authority}{path} {} {region}", host.to_str().unwrap()))
     }
 
     #[test]
     fn addresses_are_those_of_the_endpoint_rules() {
         let cases = [
-            (aws(), "b", "https://b.s3.eu-west-1.amazonaws.com b.s3.eu-west-1.amazonaws.com eu-west-1"),
+            (aws(), "bkt", "https://bkt.s3.eu-west-1.amazonaws.com bkt.s3.eu-west-1.amazonaws.com eu-west-1"),
             // A dot in the name would not fit the certificate.
             (aws(), "a.b", "https://s3.eu-west-1.amazonaws.com/a.b s3.eu-west-1.amazonaws.com eu-west-1"),
             (
                 AddressRules { path_style: true, ..aws() },
-                "b",
-                "https://s3.eu-west-1.amazonaws.com/b s3.eu-west-1.amazonaws.com eu-west-1",
+                "bkt",
+                "https://s3.eu-west-1.amazonaws.com/bkt s3.eu-west-1.amazonaws.com eu-west-1",
             ),
             (
                 AddressRules { dual_stack: Some(true), ..aws() },
-                "b",
-                "https://b.s3.dualstack.eu-west-1.amazonaws.com b.s3.dualstack.eu-west-1.amazonaws.com eu-west-1",
+                "bkt",
+                "https://bkt.s3.dualstack.eu-west-1.amazonaws.com bkt.s3.dualstack.eu-west-1.amazonaws.com eu-west-1",
             ),
             (
                 AddressRules { fips: Some(true), region: "us-east-2".into(), ..aws() },
-                "b",
-                "https://b.s3-fips.us-east-2.amazonaws.com b.s3-fips.us-east-2.amazonaws.com us-east-2",
+                "bkt",
+                "https://bkt.s3-fips.us-east-2.amazonaws.com bkt.s3-fips.us-east-2.amazonaws.com us-east-2",
             ),
             (
                 AddressRules { region: "cn-north-1".into(), ..aws() },
-                "b",
-                "https://b.s3.cn-north-1.amazonaws.com.cn b.s3.cn-north-1.amazonaws.com.cn cn-north-1",
+                "bkt",
+                "https://bkt.s3.cn-north-1.amazonaws.com.cn bkt.s3.cn-north-1.amazonaws.com.cn cn-north-1",
             ),
-            (at("http://127.0.0.1:9000"), "b", "http://127.0.0.1:9000/b 127.0.0.1:9000 eu-west-1"),
-            (at("http://me:hush@store:80/s3/"), "b", "http://store/s3/b store eu-west-1"),
-            (at("https://store:443"), "b", "https://store/b store eu-west-1"),
-            (at("http://[::1]:9000"), "b", "http://[::1]:9000/b [::1]:9000 eu-west-1"),
-            (AddressRules { path_style: false, ..at("https://store") }, "b", "https://b.store b.store eu-west-1"),
+            (at("http://127.0.0.1:9000"), "bkt", "http://127.0.0.1:9000/bkt 127.0.0.1:9000 eu-west-1"),
+            (at("http://me:hush@store:80/s3/"), "bkt", "http://store/s3/bkt store eu-west-1"),
+            (at("https://store:443"), "bkt", "https://store/bkt store eu-west-1"),
+            (at("http://[::1]:9000"), "bkt", "http://[::1]:9000/bkt [::1]:9000 eu-west-1"),
+            (AddressRules { path_style: false, ..at("https://store") }, "bkt", "https://bkt.store bkt.store eu-west-1"),
         ];
         for (rules, bucket, expected) in cases {
             assert_eq!(resolve(&rules, bucket).as_deref(), Ok(expected), "{rules:?} {bucket}");
@@ -181,12 +172,12 @@ mod tests {
         let point = "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine";
         assert_eq!(resolve(&aws(), point), Err(WhySdk::Arn));
         assert_eq!(resolve(&aws(), "mine--euw1-az1--x-s3"), Err(WhySdk::Express));
-        assert_eq!(resolve(&AddressRules { region: "a b".into(), ..aws() }, "b"), Err(WhySdk::Address));
-        assert_eq!(resolve(&at("http://store/?a=b"), "b"), Err(WhySdk::Address));
+        assert_eq!(resolve(&AddressRules { region: "a b".into(), ..aws() }, "bkt"), Err(WhySdk::Address));
+        assert_eq!(resolve(&at("http://store/?a=b"), "bkt"), Err(WhySdk::Address));
 
         let proxies = Matcher::builder().https("http://proxy:3128").no("inside").build();
-        assert_eq!(resolve_past(&aws(), "b", &proxies), Err(WhySdk::Proxy));
-        assert!(resolve_past(&at("https://inside"), "b", &proxies).is_ok());
-        assert!(resolve_past(&at("http://outside"), "b", &proxies).is_ok());
+        assert_eq!(resolve_past(&aws(), "bkt", &proxies), Err(WhySdk::Proxy));
+        assert!(resolve_past(&at("https://inside"), "bkt", &proxies).is_ok());
+        assert!(resolve_past(&at("http://outside"), "bkt", &proxies).is_ok());
     }
 }

@@ -240,7 +240,6 @@ mod tests {
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::error::CredentialsError;
     use aws_credential_types::provider::future;
-    use aws_sdk_s3::config::endpoint::{DefaultResolver, ResolveEndpoint as _};
     use aws_sdk_s3::config::{ProvideCredentials, SharedCredentialsProvider};
     use provider::{ErrorKind, Retry};
 
@@ -280,7 +279,7 @@ mod tests {
         let connections = Connections::new(endpoint.as_deref(), &Timeouts::default()).unwrap();
         let region = "us-east-1".to_owned();
         let rules = AddressRules { region, endpoint, path_style: true, fips: None, dual_stack: None };
-        let address = rules.resolve(&DefaultResolver::new().into_shared_resolver(), "data").unwrap();
+        let address = rules.resolve("data").unwrap();
         Lean::new(connections, Arc::new(Store::new(credentials, &Timeouts::default())), address)
     }
 
