@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Boolean,
     /// One of a few words.
     Choice(&'static [&'static str]),
+    /// Two names, with a comma between them.
+    Names,
     /// Node ports, from → to.
     Ports,
 }
@@ -136,7 +138,18 @@ pub(crate) const FIELDS: &[Field] = &[
     field("snapshot.stall", Kind::Duration, Some("120s"), "longest time without any progress in the pause"),
     field("snapshot.max-pause", Kind::Duration, Some("1h"), "longest pause; then capture ends and the cluster resumes"),
     field("snapshot.pipeline-parallelism", Kind::Count, Some("8"), "StopPipeline calls under way at once"),
-    field("snapshot.copy-parallelism", Kind::Count, Some("32"), "object copies under way at once"),
+    field(
+        "snapshot.copy-parallelism",
+        Kind::Count,
+        Some("256"),
+        "most object copies under way at once; fewer while the store answers no faster for more",
+    ),
+    field(
+        "snapshot.mirror",
+        Kind::Names,
+        None,
+        "two names below clone.url, as a,b: clones that take turns, the older one updated in place and its recovery point superseded",
+    ),
     field(
         "snapshot.staging",
         Kind::Path,

@@ -2,8 +2,8 @@
 
 mod dry_run;
 mod filter;
+mod kept;
 mod options;
-mod process;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub(crate) use options::Clone;
 
 use crate::cli::{Ended, Session};
 use crate::config::Config;
+use crate::process;
 use crate::render::{EventFormat, bytes, seconds, stderr_line, stdout_text};
 use crate::stores::ConfiguredStores;
 
@@ -107,7 +108,7 @@ impl Clone {
         stores: &ConfiguredStores,
         identity: &CloneIdentity,
     ) -> Result<CloneState, Error> {
-        let name = process::name_of(identity);
+        let name = kept::name_of(identity);
         let folder = config.staging().join("clones").join(&name);
         let (url, prefix) = match (&self.state, config.text("vault.url")) {
             (Some(url), _) if url.contains("://") => (url.clone(), String::new()),
@@ -135,8 +136,8 @@ impl Clone {
         let Prepared { spec, state, .. } = prepared;
         let job = CloneJob {
             spec,
-            holder: process::holder(&self.destination),
-            is_dead: Arc::new(process::is_dead),
+            name: format!("pachsnap clone to {}", self.destination),
+            writer: process::writer(),
             delete_extra: self.delete_extra,
             look: self.check_destination,
         };
