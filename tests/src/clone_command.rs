@@ -28,19 +28,9 @@ impl CloneCommand {
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         let state = self.state.display().to_string();
-        [
-            "clone",
-            &self.source,
-            &self.destination,
-            "--endpoint-url",
-            &self.endpoint,
-            "--store",
-            "minio",
-            "--state",
-            &state,
-        ]
-        .map(str::to_owned)
-        .to_vec()
+        ["clone", &self.source, &self.destination, "--endpoint", &self.endpoint, "--state", &state]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// The arguments of a run that also deletes what the source no longer has.
@@ -51,11 +41,19 @@ impl CloneCommand {
         arguments
     }
 
-    /// The arguments of a run that only tells what there is to do.
+    /// The arguments of a run that only tells what there is to do, from what is kept of the clone.
     #[must_use]
     pub fn dry_run(&self) -> Vec<String> {
         let mut arguments = self.arguments();
-        arguments.extend(["--dry-run", "--output", "json"].map(str::to_owned));
+        arguments.push("--dry-run".to_owned());
+        arguments
+    }
+
+    /// The arguments of a run that only tells what there is to do, with what is kept of the clone held against a listing.
+    #[must_use]
+    pub fn checking_dry_run(&self) -> Vec<String> {
+        let mut arguments = self.dry_run();
+        arguments.push("--check-destination".to_owned());
         arguments
     }
 

@@ -33,7 +33,7 @@ venv() {
 } >>"$LOG" 2>&1
 
 build_rclone() {
-    CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -C rclone -o "$1/rclone" .
+    CGO_ENABLED=0 go build -C rclone -trimpath -ldflags '-s -w' -o "$1/rclone" .
 }
 
 told() {
