@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use provider::{Bucket, Copied, CopyRequest, Error, ErrorKind, Key, ListRequest, ObjectVersion, Page, Retry};
 use raw_server::{Act, RawServer, answer, copied, fault, object, page};
-use s3::{ClientChoice, ClientKind, S3Bucket, S3Config, StoreKind, Timeouts};
+use s3::{ClientChoice, ClientKind, CredentialsConfig, S3Bucket, S3Config, StoreKind, Timeouts, WhySdk};
 
 const BOTH: [ClientKind; 2] = [ClientKind::Lean, ClientKind::Sdk];
 
@@ -21,6 +21,33 @@ async fn open(server: &RawServer, client: ClientKind) -> S3Bucket {
     let bucket = S3Bucket::open(&config(server, client)).await.unwrap();
     assert_eq!(bucket.client_choice(), ClientChoice { kind: client, because: None });
     bucket
+}
+
+#[tokio::test]
+async fn where_the_lean_client_cannot_work_the_sdk_does_and_says_why() {
+    let keys = CredentialsConfig::Static {
+        access_key_id: "id".into(),
+        secret_access_key: "secret".into(),
+        session_token: None,
+    };
+    let aws = |bucket: &str, client| S3Config {
+        client,
+        credentials: keys.clone(),
+        region: Some("eu-west-1".into()),
+        ..S3Config::aws(bucket)
+    };
+    let point = "arn:aws:s3:eu-west-1:123456789012:accesspoint:mine";
+    let cases = [
+        ("data", ClientKind::Sdk, ClientKind::Sdk, None),
+        (point, ClientKind::Lean, ClientKind::Sdk, Some(WhySdk::Arn)),
+        (point, ClientKind::Sdk, ClientKind::Sdk, None),
+        ("mine--euw1-az1--x-s3", ClientKind::Lean, ClientKind::Sdk, Some(WhySdk::Express)),
+    ];
+    for (name, asked, kind, because) in cases {
+        let bucket = S3Bucket::open(&aws(name, asked)).await.unwrap();
+        assert_eq!(bucket.client_choice(), ClientChoice { kind, because }, "{name}");
+    }
+    assert_eq!(WhySdk::Arn.to_string(), "the bucket is named by an ARN");
 }
 
 /// A bucket that waits a second for everything but whole copies.
