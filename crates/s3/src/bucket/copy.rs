@@ -69,6 +69,11 @@ pub(super) fn token_of(bucket: &S3Bucket, full: &str, upload_id: &str) -> Result
 
 pub(super) async fn copy(bucket: &S3Bucket, request: &CopyRequest<'_>) -> Result<Copied> {
     let full = bucket.full_to_write(&request.to, COPY)?;
+    if full.trim().is_empty() {
+        // The SDK takes it for none, so nothing that is here could read the copy.
+        let why = "a key of blanks only";
+        return Err(refused(ErrorKind::Invalid, COPY, bucket.resource(&full), why));
+    }
     let source = Source::of(bucket, request, &full)?;
     if request.token.is_none() && request.size <= bucket.quirks().single_copy_bytes {
         return copy_whole(bucket, request, &source, &full).await.map(Copied::Done);
@@ -131,7 +136,7 @@ async fn copy_whole(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Sourc
     let call =
         CopyCall { to: full, source: &source.header, if_match: condition.as_deref(), resource: &source.resource };
     let answer = bucket.hot().copy(&call).await?;
-    let missing = || contradiction(COPY, bucket.resource(full), "a copy without an ETag");
+    let missing = || contradiction(COPY, source.resource.clone(), "a copy without an ETag");
     let copied = ObjectMeta {
         key: request.to.clone(),
         size: request.size,
