@@ -97,6 +97,12 @@ pub(crate) const FIELDS: &[Field] = &[
     field("clone.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
     field("clone.session-token-env", Kind::Text, None, "environment variable with the session token"),
     field(
+        "s3.client",
+        Kind::Choice(&["lean", "sdk"]),
+        Some("lean"),
+        "what sends copies and listings: our own client, a fifth of the processor time, or the AWS SDK",
+    ),
+    field(
         "snapshot.fence",
         Kind::Choice(&["selector", "ports", "none"]),
         Some("selector"),
