@@ -156,12 +156,8 @@ impl Bucket for Endless {
 async fn a_hundred_million_objects_are_listed_in_a_minute() {
     let objects = std::env::var("PACHSNAP_SIMULATED").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let clock = Clock::default();
-    let source = Arc::new(Endless {
-        objects,
-        clock: clock.clone(),
-        lists: AtomicU64::new(0),
-        most_at_once: Mutex::new((0, 0)),
-    });
+    let source =
+        Arc::new(Endless { objects, clock: clock.clone(), lists: AtomicU64::new(0), most_at_once: Mutex::new((0, 0)) });
     let order = CloneOrder::by_key(|_| Kind::Block);
     let clone: Arc<dyn Bucket> = Arc::new(MemoryBucket::new("clone"));
     let source_bucket: Arc<dyn Bucket> = source.clone();
