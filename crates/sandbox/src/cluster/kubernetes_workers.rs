@@ -47,7 +47,7 @@ impl Workers for KubernetesWorkers {
         let (done, wait) = channel();
         let objects = Box::new(worker_objects(pipeline, version, spec_commit, replicas));
         let _ = self.calls.send(Call::Replace { pipeline: pipeline.to_owned(), objects, done });
-        let_others_run(|| drop(wait.recv()));
+        let _ = let_others_run(|| wait.recv());
     }
 
     fn any_left(&self, pipeline: &str) -> bool {
