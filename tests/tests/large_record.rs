@@ -19,7 +19,7 @@ use pachyderm::client::{Address, Client, ClientOptions};
 use pachyderm::proto::admin::{Op, OpBody};
 use pachyderm::proto::op::OpVersion;
 use pachyderm::proto::pfs::{CreateBranchRequest, CreateRepoRequest, Repo};
-use pachyderm::proto::pps::{CreatePipelineRequest, Input, PfsInput, Pipeline, Transform};
+use pachyderm::proto::pps::{CreatePipelineRequest, Input, PfsInput, Pipeline, PipelineState, Transform};
 use prost::Message;
 use sandbox::cluster::{ClusterOptions, NAMESPACE};
 use sandbox::kubernetes::{Fault, FaultAction};
@@ -82,10 +82,18 @@ async fn bench() -> (Bench, Picture) {
     let operations =
         stream::iter(operations.map(|bytes| Ok::<_, std::io::Error>(Bytes::from(bytes))).collect::<Vec<_>>());
     client.restore(operations, None).await.unwrap();
-    let before = bench.picture().await;
-    let running = (1..=PIPELINES).filter(|seed| before.pipelines[&long_name(*seed)].0 == 3);
-    assert_eq!(running.count() as u64, PIPELINES);
-    (bench, before)
+    let mut tries = 0;
+    loop {
+        let before = bench.picture().await;
+        let running =
+            (1..=PIPELINES).filter(|seed| before.pipelines[&long_name(*seed)].0 == PipelineState::Running as i32);
+        let running = running.count() as u64;
+        if running == PIPELINES {
+            return (bench, before);
+        }
+        tries += 1;
+        assert!(tries < 600, "{running} of {PIPELINES} pipelines run");
+    }
 }
 
 fn parts(bench: &Bench) -> Vec<Value> {

@@ -152,7 +152,10 @@ async fn leaders<'a>(cluster: &Cluster, volumes: &'a [EtcdVolume]) -> Result<Opt
             }
             Ok(_) => {}
             // A member may be away as long as another one leads.
-            Err(error) => silent = Some(error),
+            Err(error) => {
+                let unasked = format!("pod {} can't be asked", volume.record.pod);
+                silent = Some(Error::new(ErrorKind::Unreachable, unasked).because(error));
+            }
         }
     }
     let unknown = Error::new(ErrorKind::Unreachable, "none of etcd's pods says that it is the leader, whose disk is the one to cut")
