@@ -230,22 +230,27 @@ impl<'a> RealBench<'a> {
                 return found.items;
             }
             tries += 1;
-            assert!(tries < 100, "the API server does not answer");
+            assert!(tries < 1_800, "the API server does not answer");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
     async fn wait_until_ready(&self) {
-        for tries in 0.. {
-            assert!(tries < 600, "the pods of the cluster do not become ready");
+        let ready = self.kubernetes.wait_for(|| async {
             let pods = self.all::<Pod>().await;
-            let running = |pod: &Pod| pod.status.as_ref().and_then(|it| it.phase.as_deref()) == Some("Running");
+            let phase = |pod: &Pod| pod.status.as_ref().and_then(|it| it.phase.clone()).unwrap_or_default();
+            let waiting = pods.iter().filter(|pod| phase(pod) != "Running");
+            let mut missing: Vec<String> =
+                waiting.map(|pod| format!("pod {} is {:?}", pod.name_any(), phase(pod))).collect();
             let server = |app: &str| pods.iter().any(|pod| pod.labels().get("app").is_some_and(|it| it == app));
-            if server("pachd") && server("etcd") && pods.iter().all(running) && self.disk_of(ETCD_CLAIM).await.is_some()
-            {
-                return;
+            missing.extend(
+                ["pachd", "etcd"].iter().filter(|app| !server(app)).map(|app| format!("there is no pod of {app}")),
+            );
+            if self.disk_of(ETCD_CLAIM).await.is_none() {
+                missing.push(format!("claim {ETCD_CLAIM} has no volume"));
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            if missing.is_empty() { Ok(()) } else { Err(format!("in {}: {}", self.namespace(), missing.join(", "))) }
+        });
+        ready.await.expect("the pods of the cluster become ready");
     }
 }

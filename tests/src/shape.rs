@@ -1,10 +1,10 @@
 //! Deployments as other versions and tools make them, from the manifests in `tests/data/deployments`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::ResourceExt;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use sandbox::cluster::ClusterOptions;
@@ -41,26 +41,28 @@ impl<'a> RealBench<'a> {
     /// # Panics
     /// When that does not come.
     pub async fn wait_until_settled(&self) {
-        for tries in 0.. {
-            assert!(tries < 600, "the pods and the claims of {} do not become ready", self.namespace());
-            if self.is_settled().await {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let settled = self.kubernetes.wait_for(|| async {
+            let missing = self.unsettled().await;
+            if missing.is_empty() { Ok(()) } else { Err(format!("in {}: {}", self.namespace(), missing.join(", "))) }
+        });
+        settled.await.expect("workloads get their pods and claims their volumes");
     }
 
-    async fn is_settled(&self) -> bool {
-        let deployments = self.list::<Deployment>().await.into_iter();
-        let sets = self.list::<StatefulSet>().await.into_iter();
+    async fn unsettled(&self) -> Vec<String> {
+        let deployments = self.list::<Deployment>().await.into_iter().map(|one| {
+            let ready = one.status.as_ref().and_then(|it| it.ready_replicas);
+            (one.name_any(), one.spec.replicas, ready)
+        });
+        let sets = self.list::<StatefulSet>().await.into_iter().map(|one| {
+            let ready = one.status.as_ref().and_then(|it| it.ready_replicas);
+            (one.name_any(), one.spec.replicas, ready)
+        });
+        let workloads = deployments.chain(sets).filter(|(_, wanted, ready)| wanted != ready);
+        let workloads = workloads.map(|(name, wanted, ready)| format!("{name} has {ready:?} of {wanted:?} pods"));
         let claims = self.list::<PersistentVolumeClaim>().await;
-        let bound = |claim: &PersistentVolumeClaim| {
-            claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound")
-        };
-        let deployments = deployments.map(|one| (one.spec.replicas, one.status.and_then(|it| it.ready_replicas)));
-        let sets = sets.map(|one| (one.spec.replicas, one.status.and_then(|it| it.ready_replicas)));
-        let mut workloads = deployments.chain(sets);
-        workloads.all(|(wanted, ready)| wanted == ready) && claims.iter().all(bound)
+        let phase = |claim: &PersistentVolumeClaim| claim.status.as_ref().and_then(|it| it.phase.clone());
+        let claims = claims.iter().filter(|claim| phase(claim).as_deref() != Some("Bound"));
+        workloads.chain(claims.map(|claim| format!("claim {} is {:?}", claim.name_any(), phase(claim)))).collect()
     }
 
     async fn list<K>(&self) -> Vec<K>

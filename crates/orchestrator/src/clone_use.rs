@@ -1,7 +1,10 @@
 //! Which places are clones of recovery points: no run may write there.
 
-use futures::StreamExt;
-use provider::{GetRequest, ListRequest};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use provider::{Bucket, GetRequest, Key, ListRequest};
 use serde::Deserialize;
 
 use crate::clone::overlap;
@@ -12,6 +15,8 @@ use crate::vault::layout;
 
 /// Largest manifest that is read, in bytes.
 const LARGEST: usize = 64 << 20;
+/// Manifests that are read at once.
+const AT_ONCE: usize = 16;
 
 /// The part of a manifest, or of what will become one, that names its clone.
 #[derive(Deserialize)]
@@ -22,63 +27,72 @@ struct Captured {
 
 #[derive(Deserialize)]
 struct Artifacts {
-    bucket: Clone,
+    bucket: BucketUrl,
 }
 
 #[derive(Deserialize)]
-struct Clone {
+struct BucketUrl {
     url: String,
 }
 
 /// Refuses a place that is the clone of a recovery point in the vault, of whatever cluster, or overlaps one.
 ///
 /// # Errors
-/// `Vault` when it is; when a recovery point can't be read, since then nobody can tell.
+/// `Vault` when it is, and when a recovery point can't be read, since then nobody can tell.
 pub async fn ensure_unused(stores: &dyn Stores, vault: &str, place: &Opened) -> Result<()> {
     let vault = stores.open_url(vault)?.bucket;
+    let manifests = manifests(vault.as_ref()).await?;
+    let mut read = stream::iter(manifests).map(|key| captured(Arc::clone(&vault), key)).buffer_unordered(AT_ONCE);
+    while let Some(captured) = read.try_next().await? {
+        let url = &captured.artifacts.bucket.url;
+        // A store that this configuration can't open is another one than the place's.
+        let Ok(theirs) = stores.open_url(url) else { continue };
+        if theirs.realm == place.realm && overlap(&theirs.bucket.location(), &place.bucket.location()) {
+            let location = place.bucket.location();
+            let message = format!("{location} is the clone of recovery point {}, or overlaps it", captured.run);
+            return Err(Error::new(ErrorKind::Vault, message)
+                .advise("a recovery point is never written to: name another place"));
+        }
+    }
+    Ok(())
+}
+
+/// For each run that has a clone of its own the file that names it.
+async fn manifests(vault: &dyn Bucket) -> Result<Vec<Key>> {
     let mut request = ListRequest::default();
+    let mut runs: BTreeMap<String, Option<Key>> = BTreeMap::new();
     loop {
         let page = retrying(RetryPolicy::default(), || vault.list(&request)).await?;
-        for object in &page.objects {
-            let key = object.key.as_str();
-            let name = key.rsplit('/').next().unwrap_or_default();
-            // `captured.json` is there before the manifest, and says the same.
-            if name != layout::CAPTURED && name != layout::MANIFEST {
-                continue;
-            }
-            let mut stream = retrying(RetryPolicy::default(), || {
-                let request = GetRequest::whole(object.key.clone());
-                let vault = &vault;
-                async move { vault.get(&request).await }
-            })
-            .await?;
-            let mut bytes = Vec::new();
-            while let Some(chunk) = stream.body.next().await {
-                bytes.extend(chunk?);
-                if bytes.len() > LARGEST {
-                    break;
-                }
-            }
-            let captured: Captured = serde_json::from_slice(&bytes).map_err(|cause| {
-                Error::new(ErrorKind::Vault, format!("{key} in the vault can't be read, so its clone isn't known"))
-                    .because(cause)
-                    .advise("see `pachsnap verify`")
-            })?;
-            let theirs = stores.open_url(&captured.artifacts.bucket.url)?;
-            let same_store = theirs.realm == place.realm;
-            if same_store && overlap(&theirs.bucket.location(), &place.bucket.location()) {
-                let message = format!(
-                    "{} is the clone of recovery point {}, or overlaps it",
-                    place.bucket.location(),
-                    captured.run
-                );
-                return Err(Error::new(ErrorKind::Vault, message)
-                    .advise("a recovery point is never written to: name another place"));
+        for object in page.objects {
+            let Some((folder, name)) = object.key.as_str().rsplit_once('/') else { continue };
+            let known = runs.entry(folder.to_owned());
+            match name {
+                // Its clone belongs to a later run now.
+                layout::SUPERSEDED => drop(known.insert_entry(None)),
+                layout::MANIFEST | layout::CAPTURED => drop(known.or_insert(Some(object.key.clone()))),
+                _ => {}
             }
         }
         match page.next {
             Some(token) => request.token = Some(token),
-            None => return Ok(()),
+            None => return Ok(runs.into_values().flatten().collect()),
         }
     }
+}
+
+async fn captured(vault: Arc<dyn Bucket>, key: Key) -> Result<Captured> {
+    let request = GetRequest::whole(key.clone());
+    let mut stream = retrying(RetryPolicy::default(), || vault.get(&request)).await?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.body.next().await {
+        bytes.extend(chunk?);
+        if bytes.len() > LARGEST {
+            break;
+        }
+    }
+    serde_json::from_slice(&bytes).map_err(|cause| {
+        Error::new(ErrorKind::Vault, format!("{key} in the vault can't be read, so its clone isn't known"))
+            .because(cause)
+            .advise("see `pachsnap verify`")
+    })
 }

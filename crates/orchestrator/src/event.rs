@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clone::{CloneReport, Survey};
+
 /// One fact about a run. Carries no secret value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
@@ -204,6 +206,16 @@ pub enum EventKind {
         at: Timestamp,
         /// Number of input branches with their head commits.
         branches: usize,
+    },
+    /// What a clone would take was counted.
+    Surveyed {
+        /// The counts.
+        survey: Survey,
+    },
+    /// A clone is up to date.
+    Cloned {
+        /// What was done.
+        report: CloneReport,
     },
     /// Something that a person should know; the run goes on.
     Warning {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use provider::{Bucket, BucketFacts, VolumeId, VolumeSnapshots};
 use serde::{Deserialize, Serialize};
 
+use crate::clone::Writer;
 use crate::cluster::BucketLocation;
 use crate::error::Result;
 use crate::manifest::EtcdVolumeRecord;
@@ -227,6 +228,10 @@ pub struct SnapshotSettings {
     pub pipeline_parallelism: usize,
     /// How many object copies are under way at once.
     pub copy_parallelism: usize,
+    /// Names of two clones that take turns, the older one updated in place; without it each recovery point has a fresh one.
+    pub mirror: Option<[String; 2]>,
+    /// This process, as the lock of a clone names it.
+    pub writer: Writer,
     /// Loaders to pause with the cluster.
     pub loaders: Vec<Loader>,
     /// What follows the capture.

@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod kubernetes;
 mod logging;
+mod process;
 mod render;
 mod signals;
 mod stores;

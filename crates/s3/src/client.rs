@@ -1,18 +1,24 @@
-//! The SDK's clients, set up so that each request is sent once.
+//! The clients of a store, set up so that each request is sent once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    AppName, BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    SharedCredentialsProvider, StalledStreamProtectionConfig,
+    AppName, BehaviorVersion, Builder, Credentials, IdentityCache, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation, SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
 
+use crate::credentials::SharedCredentials;
+use crate::hot::HotCalls;
+use crate::hot::choice::{ClientChoice, ClientKind, WhySdk};
+use crate::hot::lean::{AddressRules, Connections, Lean, Store};
+use crate::hot::sdk::Sdk;
 use crate::{CredentialsConfig, Quirks, S3Config};
 
-/// Two clients of one store.
+/// The clients of one store. Clones share their connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     /// For calls that answer at once or keep sending.
@@ -21,17 +27,28 @@ pub(crate) struct Clients {
     pub(crate) patient: Client,
     /// The region that requests are signed for.
     pub(crate) region: String,
+    /// `None` when the SDK was asked for.
+    lean: Option<Result<LeanParts, WhySdk>>,
+}
+
+/// What the lean client of a bucket is made of.
+#[derive(Clone, Debug)]
+struct LeanParts {
+    rules: AddressRules,
+    store: Arc<Store>,
+    connections: Connections,
 }
 
 impl Clients {
     pub(crate) async fn connect(config: &S3Config, quirks: &Quirks) -> Self {
         let mut builder = Builder::new();
         let mut region = config.region.clone().or_else(|| config.endpoint.is_some().then(|| "us-east-1".to_owned()));
-        match &config.credentials {
+        let (mut fips, mut dual_stack) = (None, None);
+        let provider = match &config.credentials {
             CredentialsConfig::Static { access_key_id, secret_access_key, session_token } => {
                 let token = session_token.as_ref().map(|token| token.expose().to_owned());
                 let pair = Credentials::new(access_key_id, secret_access_key.expose(), token, None, "configuration");
-                builder = builder.credentials_provider(SharedCredentialsProvider::new(pair));
+                Some(SharedCredentialsProvider::new(pair))
             }
             CredentialsConfig::Chain { profile } => {
                 let mut loader = aws_config::defaults(BehaviorVersion::latest());
@@ -43,12 +60,19 @@ impl Clients {
                 }
                 let found = loader.load().await;
                 region = region.or_else(|| found.region().map(ToString::to_string));
+                (fips, dual_stack) = (found.use_fips(), found.use_dual_stack());
                 builder = Builder::from(&found);
                 // The environment may name an endpoint; the configuration alone decides.
                 builder.set_endpoint_url(None);
+                found.credentials_provider()
             }
+        };
+        let credentials = provider.map(SharedCredentials::new);
+        if let Some(credentials) = &credentials {
+            builder = builder.credentials_provider(SharedCredentialsProvider::new(credentials.clone()));
         }
         let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+        let path_style = config.path_style.unwrap_or(config.endpoint.is_some());
         let seconds = Duration::from_secs;
         let timeouts = &config.timeouts;
         let usual = TimeoutConfig::builder()
@@ -68,8 +92,10 @@ impl Clients {
         builder = builder
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
-            .force_path_style(config.path_style.unwrap_or(config.endpoint.is_some()))
+            .force_path_style(path_style)
             .retry_config(RetryConfig::disabled())
+            // Named here, so that clients made of this configuration later share it.
+            .identity_cache(IdentityCache::lazy().build())
             // Checksums are computed here, by algorithm and place of our choice.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(validation)
@@ -87,6 +113,43 @@ impl Clients {
             .timeout_config(patient)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Self { quick: Client::from_conf(quick), patient: Client::from_conf(patient), region }
+        let lean = (config.client == ClientKind::Lean).then(|| {
+            let endpoint = config.endpoint.clone();
+            Ok(LeanParts {
+                connections: Connections::new(endpoint.as_deref(), timeouts)?,
+                store: Arc::new(Store::new(credentials.ok_or(WhySdk::Credentials)?, timeouts)),
+                rules: AddressRules { region: region.clone(), endpoint, path_style, fips, dual_stack },
+            })
+        });
+        Self { quick: Client::from_conf(quick), patient: Client::from_conf(patient), region, lean }
+    }
+
+    /// The same clients with connections of their own, none of them made yet. Credentials are shared.
+    pub(crate) fn with_own_connections(&self) -> Self {
+        let own = |client: &Client| Client::from_conf(client.config().clone());
+        let lean = self
+            .lean
+            .clone()
+            .map(|parts| parts.map(|parts| LeanParts { connections: parts.connections.own(), ..parts }));
+        Self { quick: own(&self.quick), patient: own(&self.patient), region: self.region.clone(), lean }
+    }
+
+    /// The client for the two hot calls on a bucket: the one asked for, or the SDK where that one can't work.
+    pub(crate) fn hot(&self, bucket: &str) -> (Arc<dyn HotCalls>, ClientChoice) {
+        let lean = self.lean.as_ref().map(|parts| {
+            let parts = parts.as_ref().map_err(|because| *because)?;
+            let address = parts.rules.resolve(bucket)?;
+            Ok(Lean::new(parts.connections.clone(), parts.store.clone(), address))
+        });
+        let because = match lean {
+            Some(Ok(lean)) => return (Arc::new(lean), ClientChoice { kind: ClientKind::Lean, because: None }),
+            Some(Err(because)) => {
+                tracing::info!(bucket, reason = %because, "the SDK copies and lists in this bucket");
+                Some(because)
+            }
+            None => None,
+        };
+        let sdk = Sdk { quick: self.quick.clone(), patient: self.patient.clone(), bucket: bucket.to_owned() };
+        (Arc::new(sdk), ClientChoice { kind: ClientKind::Sdk, because })
     }
 }

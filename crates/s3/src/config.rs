@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{QuirkOverrides, Quirks, StoreKind};
+use crate::{ClientKind, QuirkOverrides, Quirks, StoreKind};
 
 /// A text that no output shows.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +66,9 @@ pub struct S3Config {
     /// How long to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// Which client copies and lists; where the lean one can't work, the SDK does.
+    #[serde(default)]
+    pub client: ClientKind,
 }
 
 impl S3Config {
@@ -81,6 +84,7 @@ impl S3Config {
             quirks: QuirkOverrides::default(),
             credentials: CredentialsConfig::default(),
             timeouts: Timeouts::default(),
+            client: ClientKind::default(),
         }
     }
 
@@ -146,7 +150,7 @@ impl Default for CredentialsConfig {
 pub struct Timeouts {
     /// For a connection.
     pub connect_seconds: u64,
-    /// For the first byte of an answer, from when the request was sent.
+    /// For the first byte of an answer, from when the request was sent. The rest of a page of a listing may take as long again.
     pub answer_seconds: u64,
     /// For the whole answer of a copy or of completing an upload: S3 may take minutes for large ones.
     pub copy_seconds: u64,
@@ -174,12 +178,14 @@ mod tests {
             endpoint = "http://127.0.0.1:9000"
             store = "minio"
             quirks = { part-bytes = 5242880 }
+            client = "sdk"
             credentials = { from = "static", access-key-id = "id", secret-access-key = "hush", session-token = "hush" }
             "#,
         )
         .unwrap();
         assert_eq!(config.resolved_quirks().part_bytes, 5 << 20);
         assert!(!config.resolved_quirks().keys.empty_segments);
+        assert_eq!((config.client, S3Config::aws("b").client), (ClientKind::Sdk, ClientKind::Lean));
         let shown = format!("{config:?}");
         assert!(!shown.contains("hush") && shown.contains("<redacted>"), "{shown}");
     }
@@ -191,6 +197,7 @@ mod tests {
             "bucket = \"b\"\nquirks = { checksum = true }",
             "bucket = \"b\"\ncredentials = { from = \"chain\", profil = \"p\" }",
             "bucket = \"b\"\ntimeouts = { read = 1 }",
+            "bucket = \"b\"\nclient = \"curl\"",
         ] {
             assert!(toml::from_str::<S3Config>(text).is_err(), "{text}");
         }

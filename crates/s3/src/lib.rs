@@ -1,4 +1,7 @@
-//! The S3 protocol: one [`provider::Bucket`] over `aws-sdk-s3` for AWS, MinIO, Ceph and the rest.
+//! The S3 protocol: one [`provider::Bucket`] for AWS, MinIO, Ceph and the rest.
+//!
+//! Copying and listing, which a clone does millions of times, are done by a client of their own ([`ClientKind::Lean`]), everything
+//! else by `aws-sdk-s3`.
 //!
 //! What stores do differently is data ([`Quirks`]), chosen by a preset and single fields of the configuration. Nothing here retries:
 //! each request is sent once, and its error says whether another try helps.
@@ -6,11 +9,19 @@
 mod bucket;
 mod client;
 mod config;
+mod credentials;
 mod encoding;
 mod error;
+mod hot;
 mod location;
 mod quirks;
 
 pub use bucket::S3Bucket;
 pub use config::{CredentialsConfig, S3Config, Secret, Timeouts};
+pub use hot::choice::{ClientChoice, ClientKind, WhySdk};
 pub use quirks::{QuirkOverrides, Quirks, StoreKind};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "../tests/raw_server/mod.rs"]
+mod raw_server;

@@ -1,4 +1,4 @@
-//! The conformance suite on the sandbox's S3, whole buckets and prefixes, and with each capability missing.
+//! The conformance suite on the sandbox's S3, whole buckets and prefixes, with each capability missing, by both clients.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
@@ -7,29 +7,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use provider::Bucket;
 use provider::testkit::conformance::{self, BucketFixture, BucketPair};
-use s3::{QuirkOverrides, S3Bucket, S3Config, StoreKind};
+use s3::{ClientKind, QuirkOverrides, S3Bucket, S3Config, StoreKind};
 use sandbox::s3::{S3Options, S3Server};
 
 const MIB: u64 = 1 << 20;
 
+const CLIENTS: [ClientKind; 2] = [ClientKind::Lean, ClientKind::Sdk];
+
 #[derive(Debug)]
 struct Fixture {
     server: S3Server,
+    client: ClientKind,
     prefix: &'static str,
     quirks: QuirkOverrides,
     made: AtomicUsize,
 }
 
 impl Fixture {
-    async fn start(prefix: &'static str, quirks: QuirkOverrides) -> Self {
+    async fn start(client: ClientKind, prefix: &'static str, quirks: QuirkOverrides) -> Self {
         let options = S3Options { single_copy_limit: 5 * MIB, ..S3Options::default() };
         let server = S3Server::start(options).await.unwrap();
-        Self { server, prefix, quirks, made: AtomicUsize::new(0) }
+        Self { server, client, prefix, quirks, made: AtomicUsize::new(0) }
     }
 
     async fn open(&self, bucket: &str, secret: &str) -> Arc<S3Bucket> {
         let endpoint = self.server.endpoint();
         let config = S3Config {
+            client: self.client,
             prefix: self.prefix.to_owned(),
             quirks: self.quirks.clone(),
             ..S3Config::at(endpoint, StoreKind::Aws, bucket, &self.server.options().access_key, secret)
@@ -77,18 +81,22 @@ fn small() -> QuirkOverrides {
 
 #[tokio::test]
 async fn a_bucket_conforms() {
-    let fixture = Fixture::start("", small()).await;
-    conformance::bucket(&fixture).await.assert_complete(&[]);
+    for client in CLIENTS {
+        let fixture = Fixture::start(client, "", small()).await;
+        conformance::bucket(&fixture).await.assert_complete(&[]);
+    }
 }
 
 #[tokio::test]
 async fn a_prefix_conforms() {
-    let fixture = Fixture::start("a prefix+%é/", small()).await;
-    conformance::bucket(&fixture).await.assert_complete(&[]);
-    for made in 0..fixture.made.load(Ordering::Relaxed) {
-        let bucket = fixture.server.bucket(&format!("bucket-{made}"));
-        for key in ["key", "a prefix+%é0"] {
-            assert_eq!(bucket.get(key).unwrap().bytes, "a neighbour", "bucket-{made} {key}");
+    for client in CLIENTS {
+        let fixture = Fixture::start(client, "a prefix+%é/", small()).await;
+        conformance::bucket(&fixture).await.assert_complete(&[]);
+        for made in 0..fixture.made.load(Ordering::Relaxed) {
+            let bucket = fixture.server.bucket(&format!("bucket-{made}"));
+            for key in ["key", "a prefix+%é0"] {
+                assert_eq!(bucket.get(key).unwrap().bytes, "a neighbour", "bucket-{made} {key}");
+            }
         }
     }
 }
@@ -104,14 +112,16 @@ async fn a_store_without_conditions_and_checksums_conforms() {
         page_keys: Some(100),
         ..small()
     };
-    let fixture = Fixture::start("", quirks).await;
-    conformance::bucket(&fixture).await.assert_complete(&[
-        "listing.after-any-key",
-        "put.checksum-told-is-right",
-        "put.create-only",
-        "put.create-only-race",
-        "put.create-only-lost-reply",
-        "copy.changed-source",
-        "copy-large.changed-source",
-    ]);
+    for client in CLIENTS {
+        let fixture = Fixture::start(client, "", quirks.clone()).await;
+        conformance::bucket(&fixture).await.assert_complete(&[
+            "listing.after-any-key",
+            "put.checksum-told-is-right",
+            "put.create-only",
+            "put.create-only-race",
+            "put.create-only-lost-reply",
+            "copy.changed-source",
+            "copy-large.changed-source",
+        ]);
+    }
 }

@@ -13,7 +13,7 @@ use provider::testkit::conformance::{self, BucketFixture, BucketPair};
 use provider::{
     Bucket, BucketFacts, Checksum, CopyRequest, ErrorKind, Exposure, GetRequest, Key, KeyRules, PutMode, PutRequest,
 };
-use s3::{QuirkOverrides, S3Bucket, S3Config, StoreKind};
+use s3::{ClientKind, QuirkOverrides, S3Bucket, S3Config, StoreKind};
 use sandbox::programs::ProgramError;
 use sandbox::programs::minio::{self, MINIO_SECRET, MINIO_USER};
 
@@ -22,6 +22,7 @@ const MIB: u64 = 1 << 20;
 #[derive(Debug)]
 struct Minio {
     server: minio::Minio,
+    kind: ClientKind,
     client: aws_sdk_s3::Client,
     made: AtomicUsize,
 }
@@ -48,7 +49,7 @@ impl Minio {
                 .force_path_style(true)
                 .build(),
         );
-        Some(Self { server, client, made: AtomicUsize::new(0) })
+        Some(Self { server, kind: ClientKind::default(), client, made: AtomicUsize::new(0) })
     }
 
     async fn open(&self, bucket: &str, secret: &str) -> S3Bucket {
@@ -60,6 +61,7 @@ impl Minio {
         };
         let config =
             S3Config { quirks, ..S3Config::at(self.server.endpoint(), StoreKind::Minio, bucket, MINIO_USER, secret) };
+        let config = S3Config { client: self.kind, ..config };
         S3Bucket::open(&config).await.unwrap()
     }
 
@@ -89,8 +91,11 @@ impl BucketFixture for Minio {
 
 #[tokio::test]
 async fn minio_conforms() {
-    let Some(minio) = Minio::start().await else { return };
-    conformance::bucket(&minio).await.assert_complete(&[]);
+    let Some(mut minio) = Minio::start().await else { return };
+    for client in [ClientKind::Lean, ClientKind::Sdk] {
+        minio.kind = client;
+        conformance::bucket(&minio).await.assert_complete(&[]);
+    }
 }
 
 #[tokio::test]

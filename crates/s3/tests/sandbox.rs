@@ -9,7 +9,7 @@ use provider::{
     Bucket, BucketFacts, Checksum, Copied, CopyRequest, CopyToken, Error, ErrorKind, Exposure, GetRequest, Key,
     ListRequest, ObjectMeta, PutMode, PutRequest, Retry,
 };
-use s3::{QuirkOverrides, S3Bucket, S3Config, StoreKind, Timeouts};
+use s3::{ClientKind, QuirkOverrides, S3Bucket, S3Config, StoreKind, Timeouts};
 use sandbox::s3::{Fault, FaultRule, Operation, S3Options, S3Server};
 
 const MIB: usize = 1 << 20;
@@ -32,8 +32,12 @@ fn config(server: &S3Server) -> S3Config {
 }
 
 async fn open(server: &S3Server) -> S3Bucket {
+    open_by(server, ClientKind::default()).await
+}
+
+async fn open_by(server: &S3Server, client: ClientKind) -> S3Bucket {
     let _ = server.bucket("data");
-    S3Bucket::open(&config(server)).await.unwrap()
+    S3Bucket::open(&S3Config { client, ..config(server) }).await.unwrap()
 }
 
 fn copy<'a>(source: &'a dyn Bucket, from: &str, to: &str, meta: &ObjectMeta) -> CopyRequest<'a> {
@@ -78,88 +82,98 @@ const CALLS: [Operation; 6] = [
 
 #[tokio::test]
 async fn each_fault_is_told_once_with_its_kind() {
-    let server = server().await;
-    let bucket = open(&server).await;
-    server.bucket("data").put("key", "content", None);
-    let after = |seconds| Retry::Slower { after: Some(Duration::from_secs(seconds)) };
-    let slow_down = Fault::Error { status: 503, code: "SlowDown".into(), retry_after: Some(3) };
-    let faults = [
-        (Fault::slow_down(), ErrorKind::Throttled, Retry::Slower { after: None }),
-        (slow_down, ErrorKind::Throttled, after(3)),
-        (Fault::error(429, "TooManyRequests"), ErrorKind::Throttled, Retry::Slower { after: None }),
-        (Fault::internal_error(), ErrorKind::Unavailable, Retry::Again),
-        (Fault::error(403, "AccessDenied"), ErrorKind::Denied, Retry::Never),
-        (Fault::DropBefore, ErrorKind::Unavailable, Retry::Again),
-        (Fault::DropAfter, ErrorKind::Unavailable, Retry::Again),
-    ];
-    for operation in CALLS {
-        for (fault, kind, retry) in &faults {
+    for client in [ClientKind::Lean, ClientKind::Sdk] {
+        let server = server().await;
+        let bucket = open_by(&server, client).await;
+        server.bucket("data").put("key", "content", None);
+        let after = |seconds| Retry::Slower { after: Some(Duration::from_secs(seconds)) };
+        let slow_down = Fault::Error { status: 503, code: "SlowDown".into(), retry_after: Some(3) };
+        let faults = [
+            (Fault::slow_down(), ErrorKind::Throttled, Retry::Slower { after: None }),
+            (slow_down, ErrorKind::Throttled, after(3)),
+            (Fault::error(429, "TooManyRequests"), ErrorKind::Throttled, Retry::Slower { after: None }),
+            (Fault::internal_error(), ErrorKind::Unavailable, Retry::Again),
+            (Fault::error(403, "AccessDenied"), ErrorKind::Denied, Retry::Never),
+            (Fault::DropBefore, ErrorKind::Unavailable, Retry::Again),
+            (Fault::DropAfter, ErrorKind::Unavailable, Retry::Again),
+        ];
+        for operation in CALLS {
+            for (fault, kind, retry) in &faults {
+                call(&bucket, operation).await.unwrap();
+                let before = server.request_count(operation);
+                server.faults().add(FaultRule::new(fault.clone()).on(operation));
+                let error = call(&bucket, operation).await.unwrap_err();
+                assert_eq!((error.kind(), error.retry()), (*kind, *retry), "{operation} {fault:?}: {error:?}");
+                assert!(error.resource().starts_with("s3://data/"), "{error}");
+                assert!(std::error::Error::source(&error).is_some(), "{error}");
+                let sent = server.request_count(operation) - before;
+                // The copy of this test asks for its source's version first, the others send nothing else.
+                assert_eq!(sent, 1, "{operation} with {fault:?}");
+            }
             call(&bucket, operation).await.unwrap();
-            let before = server.request_count(operation);
-            server.faults().add(FaultRule::new(fault.clone()).on(operation));
-            let error = call(&bucket, operation).await.unwrap_err();
-            assert_eq!((error.kind(), error.retry()), (*kind, *retry), "{operation} {fault:?}: {error:?}");
-            assert!(error.resource().starts_with("s3://data/"), "{error}");
-            assert!(std::error::Error::source(&error).is_some(), "{error}");
-            let sent = server.request_count(operation) - before;
-            // The copy of this test asks for its source's version first, the others send nothing else.
-            assert_eq!(sent, 1, "{operation} with {fault:?}");
         }
-        call(&bucket, operation).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_status_200_with_an_error_is_an_error() {
-    let server = server().await;
-    let bucket = open(&server).await;
-    server.bucket("data").put("key", "content", None);
-    server.bucket("data").put("large", large(), None);
-    let (small_meta, large_meta) = (head(&bucket, "key").await, head(&bucket, "large").await);
+    for client in [ClientKind::Lean, ClientKind::Sdk] {
+        let server = server().await;
+        let bucket = open_by(&server, client).await;
+        server.bucket("data").put("key", "content", None);
+        server.bucket("data").put("large", large(), None);
+        let (small_meta, large_meta) = (head(&bucket, "key").await, head(&bucket, "large").await);
 
-    server.faults().add(FaultRule::new(Fault::ok_with_error()).on(Operation::CopyObject));
-    let error = bucket.copy_from(&copy(&bucket, "key", "copied", &small_meta)).await.unwrap_err();
-    assert_eq!((error.kind(), error.operation()), (ErrorKind::Unavailable, "CopyObject"));
-    assert!(server.bucket("data").get("copied").is_none());
+        server.faults().add(FaultRule::new(Fault::ok_with_error()).on(Operation::CopyObject));
+        let error = bucket.copy_from(&copy(&bucket, "key", "copied", &small_meta)).await.unwrap_err();
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::Unavailable, "CopyObject"));
+        assert!(server.bucket("data").get("copied").is_none());
 
-    let slow = Fault::OkWithError { code: "SlowDown".into() };
-    server.faults().add(FaultRule::new(slow).on(Operation::UploadPartCopy).skip(1));
-    let error = bucket.copy_from(&copy(&bucket, "large", "copied", &large_meta)).await.unwrap_err();
-    assert_eq!((error.kind(), error.operation()), (ErrorKind::Throttled, "UploadPartCopy"));
-    assert!(server.bucket("data").unfinished_uploads().is_empty(), "the upload of a copy without a token is left");
+        let slow = Fault::OkWithError { code: "SlowDown".into() };
+        server.faults().add(FaultRule::new(slow).on(Operation::UploadPartCopy).skip(1));
+        let error = bucket.copy_from(&copy(&bucket, "large", "copied", &large_meta)).await.unwrap_err();
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::Throttled, "UploadPartCopy"));
+        assert!(server.bucket("data").unfinished_uploads().is_empty(), "the upload of a copy without a token is left");
 
-    server.faults().add(FaultRule::new(Fault::ok_with_error()).on(Operation::CompleteMultipartUpload));
-    let error = bucket.put(PutRequest::bytes("put", PutMode::Overwrite, large())).await.unwrap_err();
-    assert_eq!((error.kind(), error.operation()), (ErrorKind::Unavailable, "CompleteMultipartUpload"));
-    assert!(server.bucket("data").get("put").is_none());
-    assert!(server.bucket("data").unfinished_uploads().is_empty());
+        server.faults().add(FaultRule::new(Fault::ok_with_error()).on(Operation::CompleteMultipartUpload));
+        let error = bucket.put(PutRequest::bytes("put", PutMode::Overwrite, large())).await.unwrap_err();
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::Unavailable, "CompleteMultipartUpload"));
+        assert!(server.bucket("data").get("put").is_none());
+        assert!(server.bucket("data").unfinished_uploads().is_empty());
+    }
 }
 
 #[tokio::test]
 async fn a_body_that_breaks_off_or_is_wrong_ends_with_an_error() {
-    let server = server().await;
-    let bucket = open(&server).await;
-    bucket.put(PutRequest::bytes("key", PutMode::Overwrite, vec![7; 100_000])).await.unwrap();
-    let on = |fault| FaultRule::new(fault).on(Operation::GetObject);
-    for after in [0, 1, 99_999] {
-        server.faults().add(on(Fault::TruncatedBody { after }));
+    for client in [ClientKind::Lean, ClientKind::Sdk] {
+        let server = server().await;
+        let bucket = open_by(&server, client).await;
+        bucket.put(PutRequest::bytes("key", PutMode::Overwrite, vec![7; 100_000])).await.unwrap();
+        let on = |fault| FaultRule::new(fault).on(Operation::GetObject);
+        for after in [0, 1, 99_999] {
+            server.faults().add(on(Fault::TruncatedBody { after }));
+            let error = read(&bucket, "key").await.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.retry()),
+                (ErrorKind::Unavailable, Retry::Again),
+                "after {after}: {error:?}"
+            );
+        }
+        server.faults().add(on(Fault::TruncatedBody { after: 5 }));
+        let request = GetRequest { range: Some(10..100), ..GetRequest::whole("key") };
+        let stream = bucket.get(&request).await.unwrap();
+        assert!(stream.body.try_collect::<Vec<Bytes>>().await.is_err());
+
+        server.faults().add(on(Fault::FlippedByte));
         let error = read(&bucket, "key").await.unwrap_err();
-        assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Again), "after {after}: {error:?}");
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Corrupt, Retry::Again), "{error:?}");
+        assert_eq!(read(&bucket, "key").await.unwrap(), vec![7; 100_000]);
+
+        let page = Fault::TruncatedBody { after: 200 };
+        server.faults().add(FaultRule::new(page).on(Operation::ListObjectsV2));
+        let error = bucket.list(&ListRequest::default()).await.unwrap_err();
+        assert_eq!(error.retry(), Retry::Again, "{error:?}");
     }
-    server.faults().add(on(Fault::TruncatedBody { after: 5 }));
-    let request = GetRequest { range: Some(10..100), ..GetRequest::whole("key") };
-    let stream = bucket.get(&request).await.unwrap();
-    assert!(stream.body.try_collect::<Vec<Bytes>>().await.is_err());
-
-    server.faults().add(on(Fault::FlippedByte));
-    let error = read(&bucket, "key").await.unwrap_err();
-    assert_eq!((error.kind(), error.retry()), (ErrorKind::Corrupt, Retry::Again), "{error:?}");
-    assert_eq!(read(&bucket, "key").await.unwrap(), vec![7; 100_000]);
-
-    let page = Fault::TruncatedBody { after: 200 };
-    server.faults().add(FaultRule::new(page).on(Operation::ListObjectsV2));
-    let error = bucket.list(&ListRequest::default()).await.unwrap_err();
-    assert_eq!(error.retry(), Retry::Again, "{error:?}");
 }
 
 #[tokio::test]
@@ -360,26 +374,29 @@ async fn the_store_keeps_a_checksum_of_what_was_written() {
 
 #[tokio::test]
 async fn control_characters_survive_listing_copy_and_delete() {
-    let server = server().await;
-    let bucket = open(&server).await;
-    let keys = ["\u{1}", "a\nb", "a\rb", "a\tb", " lead", "trail ", "\u{7f}", "a\u{85}", "\u{ffff}", "&<>\"'", "//"];
-    for key in keys {
-        bucket.put(PutRequest::bytes(key, PutMode::Overwrite, key)).await.unwrap();
-        let meta = head(&bucket, key).await;
-        let to = format!("copy/{key}");
-        to_end(&bucket, copy(&bucket, key, &to, &meta)).await.unwrap();
-        assert_eq!(read(&bucket, &to).await.unwrap(), key.as_bytes(), "{key:?}");
+    for client in [ClientKind::Lean, ClientKind::Sdk] {
+        let server = server().await;
+        let bucket = open_by(&server, client).await;
+        let keys =
+            ["\u{1}", "a\nb", "a\rb", "a\tb", " lead", "trail ", "\u{7f}", "a\u{85}", "\u{ffff}", "&<>\"'", "//"];
+        for key in keys {
+            bucket.put(PutRequest::bytes(key, PutMode::Overwrite, key)).await.unwrap();
+            let meta = head(&bucket, key).await;
+            let to = format!("copy/{key}");
+            to_end(&bucket, copy(&bucket, key, &to, &meta)).await.unwrap();
+            assert_eq!(read(&bucket, &to).await.unwrap(), key.as_bytes(), "{key:?}");
+        }
+        let mut wanted: Vec<String> = keys.iter().flat_map(|key| [(*key).to_owned(), format!("copy/{key}")]).collect();
+        wanted.sort();
+        let page = bucket.list(&ListRequest::default()).await.unwrap();
+        let listed: Vec<&str> = page.objects.iter().map(|object| object.key.as_str()).collect();
+        assert_eq!(listed, wanted);
+        let all: Vec<Key> = wanted.iter().map(Key::new).collect();
+        for outcome in bucket.delete(&all).await.unwrap() {
+            outcome.result.unwrap();
+        }
+        assert_eq!(server.bucket("data").keys(), Vec::<String>::new());
     }
-    let mut wanted: Vec<String> = keys.iter().flat_map(|key| [(*key).to_owned(), format!("copy/{key}")]).collect();
-    wanted.sort();
-    let page = bucket.list(&ListRequest::default()).await.unwrap();
-    let listed: Vec<&str> = page.objects.iter().map(|object| object.key.as_str()).collect();
-    assert_eq!(listed, wanted);
-    let all: Vec<Key> = wanted.iter().map(Key::new).collect();
-    for outcome in bucket.delete(&all).await.unwrap() {
-        outcome.result.unwrap();
-    }
-    assert_eq!(server.bucket("data").keys(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -507,28 +524,30 @@ async fn unfinished_uploads_are_found_and_ended() {
 
 #[tokio::test]
 async fn a_hundred_thousand_keys_are_listed_page_by_page_and_in_ranges() {
-    let server = server().await;
-    let bucket = open(&server).await;
-    let data = server.bucket("data");
-    for at in 0..100_000 {
-        data.put(&format!("block/{at:08x}"), Bytes::new(), None);
-    }
-    let mut request = ListRequest {
-        after: Some(Key::new("block/00004e20")),
-        through: Some(Key::new("block/00009c40")),
-        ..ListRequest::default()
-    };
-    let mut found = Vec::new();
-    loop {
-        let page = bucket.list(&request).await.unwrap();
-        found.extend(page.objects.into_iter().map(|object| object.key));
-        request.token = page.next;
-        if request.token.is_none() {
-            break;
+    for client in [ClientKind::Lean, ClientKind::Sdk] {
+        let server = server().await;
+        let bucket = open_by(&server, client).await;
+        let data = server.bucket("data");
+        for at in 0..100_000 {
+            data.put(&format!("block/{at:08x}"), Bytes::new(), None);
         }
+        let mut request = ListRequest {
+            after: Some(Key::new("block/00004e20")),
+            through: Some(Key::new("block/00009c40")),
+            ..ListRequest::default()
+        };
+        let mut found = Vec::new();
+        loop {
+            let page = bucket.list(&request).await.unwrap();
+            found.extend(page.objects.into_iter().map(|object| object.key));
+            request.token = page.next;
+            if request.token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found.len(), 20_000);
+        assert_eq!(found.first().map(Key::as_str), Some("block/00004e21"));
+        assert_eq!(found.last().map(Key::as_str), Some("block/00009c40"));
+        assert_eq!(server.request_count(Operation::ListObjectsV2), 20);
     }
-    assert_eq!(found.len(), 20_000);
-    assert_eq!(found.first().map(Key::as_str), Some("block/00004e21"));
-    assert_eq!(found.last().map(Key::as_str), Some("block/00009c40"));
-    assert_eq!(server.request_count(Operation::ListObjectsV2), 20);
 }

@@ -28,7 +28,8 @@ use crate::s3::{BucketHandle, S3Options, S3Server};
 pub const NAMESPACE: &str = "pachyderm";
 /// Name of the data bucket.
 pub const BUCKET: &str = "pachyderm-data";
-/// The `volumeHandle` of etcd's volume, with [`ClusterOptions::csi_etcd_volume`].
+/// The `volumeHandle` of the volume of etcd's first member, with [`ClusterOptions::csi_etcd_volume`]; those of the others have
+/// their number behind it, as in `etcd-volume-1`.
 pub const ETCD_VOLUME: &str = "etcd-volume";
 /// etcd's database in the folder of its volume, with [`ClusterOptions::csi_etcd_volume`].
 pub const ETCD_DATABASE: &str = "member/snap/db";
@@ -103,6 +104,8 @@ pub struct ClusterOptions {
     /// Whether etcd's volume is one of the sandbox's CSI driver, so that VolumeSnapshots of it can be cut. What etcd holds
     /// at the cut is then the file [`ETCD_DATABASE`] of the snapshot. Means nothing for a LOCAL deployment.
     pub csi_etcd_volume: bool,
+    /// How many members etcd has, each with a pod and a volume of its own; without [`Self::csi_etcd_volume`] always one.
+    pub etcd_members: usize,
 }
 
 impl Default for ClusterOptions {
@@ -115,6 +118,7 @@ impl Default for ClusterOptions {
             storage: Storage::Minio,
             auth: None,
             csi_etcd_volume: true,
+            etcd_members: 1,
         }
     }
 }
@@ -177,12 +181,11 @@ impl RecordedCluster {
         deployment.storage_v2 = options.storage_v2;
         // A LOCAL deployment keeps etcd in a folder of its node.
         let csi_etcd_volume = options.csi_etcd_volume && !matches!(options.storage, Storage::Local(_));
+        let members = if csi_etcd_volume { options.etcd_members.max(1) } else { 1 };
+        let volumes: Vec<String> = (0..members).map(etcd_volume).collect();
         if csi_etcd_volume {
-            let volume = EtcdVolume::Csi { driver: CSI_DRIVER.to_owned(), handle: ETCD_VOLUME.to_owned() };
-            deployment.etcd = match deployment.etcd {
-                Etcd::StatefulSet(_) => Etcd::StatefulSet(volume),
-                Etcd::Deployment(_) => Etcd::Deployment(volume),
-            };
+            let of_handle = |handle: &String| EtcdVolume::Csi { driver: CSI_DRIVER.to_owned(), handle: handle.clone() };
+            deployment.etcd = Etcd::StatefulSet(volumes.iter().map(of_handle).collect());
         }
         kubernetes.deploy(&deployment).map_err(refused)?;
 
@@ -194,19 +197,23 @@ impl RecordedCluster {
                 clock,
                 deployment_id: deployment.deployment_id.clone(),
                 auth: options.auth,
+                etcd_members: members,
             },
         )
         .await?;
         if csi_etcd_volume {
-            let etcd = Arc::clone(&pachd.state().store);
-            kubernetes.csi().on_cut(move |volume, folder| match volume {
-                ETCD_VOLUME => write_database(&etcd, &folder.join(ETCD_DATABASE)),
-                _ => Ok(()),
+            let (etcd, membership) = (Arc::clone(&pachd.state().store), Arc::clone(pachd.etcd_membership()));
+            kubernetes.csi().on_cut(move |volume, folder| match volumes.iter().position(|handle| handle == volume) {
+                Some(member) => write_database(&etcd, &membership.members()[member], &folder.join(ETCD_DATABASE)),
+                None => Ok(()),
             });
         }
         kubernetes.set_forward("app=pachd", 650, pachd.external());
         kubernetes.set_forward("app=pachd", 653, pachd.peer());
         kubernetes.set_forward("app=etcd", 2379, pachd.etcd());
+        for (member, address) in pachd.etcd_members().into_iter().enumerate() {
+            kubernetes.set_forward(format!("etcd-{member}").as_str(), 2379, address);
+        }
         Ok(Self { kubernetes, s3, pachd })
     }
 }
@@ -226,12 +233,17 @@ async fn start_store(options: &ClusterOptions, load: Load) -> Result<(S3Server, 
     Ok((s3, recorded))
 }
 
-/// Writes what etcd holds now, as etcd itself has it on its disk.
-fn write_database(etcd: &etcd::Store, file: &Path) -> io::Result<()> {
+/// The handle of the volume of a member of etcd.
+fn etcd_volume(member: usize) -> String {
+    if member == 0 { ETCD_VOLUME.to_owned() } else { format!("{ETCD_VOLUME}-{member}") }
+}
+
+/// Writes what etcd holds now, as a member itself has it on its disk.
+fn write_database(etcd: &etcd::Store, member: &etcd::Identity, file: &Path) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(file, etcd::snapshot::database(etcd, &etcd::Identity::default())?)
+    std::fs::write(file, etcd::snapshot::database(etcd, member)?)
 }
 
 /// pachd's bucket is the one that the S3 server serves. pachd's own names are those of a LOCAL deployment, without a root.

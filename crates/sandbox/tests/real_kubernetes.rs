@@ -15,26 +15,46 @@ use sandbox::programs::kubernetes::{
     ApiServer, ApiServerOptions, DELETE_CLASS, DRIVER, KubernetesBench, NODE, RETAIN_CLASS, STORAGE_CLASS, kubectl,
 };
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::time::Instant;
+
+/// For what is there in a moment, but on a machine that does much else.
+const LONGEST: Duration = Duration::from_secs(180);
 
 static BENCH: OnceCell<KubernetesBench> = OnceCell::const_new();
-/// Held by a test that switches the driver: the switches act on everybody's snapshots.
-static DRIVER_SWITCHES: Mutex<()> = Mutex::const_new(());
+/// Written by a test that switches the driver: the switches act on everybody's snapshots.
+static DRIVER_SWITCHES: RwLock<()> = RwLock::const_new(());
+
+/// Who else may use the driver.
+enum Turn {
+    WithOthers { _turn: RwLockReadGuard<'static, ()> },
+    Alone { _turn: RwLockWriteGuard<'static, ()> },
+}
 
 /// One test's part of the bench that all share.
 struct Place {
     bench: &'static KubernetesBench,
     client: Client,
     namespace: String,
+    _turn: Turn,
 }
 
 impl Place {
     async fn new(namespace: &str) -> Self {
+        Self::with(namespace, Turn::WithOthers { _turn: DRIVER_SWITCHES.read().await }).await
+    }
+
+    /// For a test that switches the driver.
+    async fn alone(namespace: &str) -> Self {
+        Self::with(namespace, Turn::Alone { _turn: DRIVER_SWITCHES.write().await }).await
+    }
+
+    async fn with(namespace: &str, turn: Turn) -> Self {
         let bench = BENCH.get_or_init(|| async { KubernetesBench::start().await.unwrap() }).await;
         let client = bench.api().client().await.unwrap();
         let object = serde_json::from_value(json!({"metadata": {"name": namespace}})).unwrap();
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-        Self { bench, client, namespace: namespace.to_owned() }
+        Self { bench, client, namespace: namespace.to_owned(), _turn: turn }
     }
 
     fn claims(&self) -> Api<PersistentVolumeClaim> {
@@ -58,16 +78,23 @@ impl Place {
         });
         let claim = serde_json::from_value(claim).unwrap();
         self.claims().create(&PostParams::default(), &claim).await.unwrap();
-        let volume = wait_for(|| async {
+        let volume = self.wait_for(|| async {
             let claim = self.claims().get(name).await.unwrap();
-            let bound = claim.status.and_then(|status| status.phase).as_deref() == Some("Bound");
-            claim.spec.and_then(|spec| spec.volume_name).filter(|_| bound)
-        })
-        .await;
+            let phase = claim.status.and_then(|status| status.phase);
+            let bound = phase.as_deref() == Some("Bound");
+            let volume = claim.spec.and_then(|spec| spec.volume_name).filter(|_| bound);
+            volume.ok_or_else(|| format!("claim {name} is {phase:?}"))
+        });
+        let volume = volume.await;
         let volume = Api::<PersistentVolume>::all(self.client.clone()).get(&volume).await.unwrap();
         let csi = volume.spec.unwrap().csi.unwrap();
         assert_eq!(csi.driver, DRIVER);
         self.bench.driver().volume_folder(&csi.volume_handle)
+    }
+
+    /// Looks until there is an answer; as long as there is none, `look` says how things are.
+    async fn wait_for<T, F: Future<Output = Result<T, String>>>(&self, look: impl FnMut() -> F) -> T {
+        self.bench.wait_for(look).await.unwrap()
     }
 
     async fn take_snapshot(&self, name: &str, claim: &str, class: &str) {
@@ -83,11 +110,11 @@ impl Place {
 
     /// The status of a snapshot once it holds.
     async fn snapshot_status(&self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        wait_for(|| async {
+        let status = self.wait_for(|| async {
             let status = self.snapshots().get(name).await.unwrap().data["status"].clone();
-            Some(status).filter(|status| holds(status))
-        })
-        .await
+            if holds(&status) { Ok(status) } else { Err(format!("the status of {name} is {status}")) }
+        });
+        status.await
     }
 
     /// The folder of a snapshot.
@@ -104,19 +131,6 @@ fn kind(name: &str) -> ApiResource {
 
 fn is_ready(status: &Value) -> bool {
     status["readyToUse"] == true
-}
-
-/// Looks until there is something. The limit is for a bench that never gets there.
-async fn wait_for<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), looking).await.expect("it never came")
 }
 
 #[tokio::test]
@@ -139,7 +153,8 @@ async fn a_restored_claim_holds_what_was_there_at_the_snapshot() {
     let folder = place.snapshot_folder(&status).await;
     assert!(folder.is_dir());
     place.snapshots().delete("point", &DeleteParams::default()).await.unwrap();
-    wait_for(|| async { (!folder.exists()).then_some(()) }).await;
+    let gone = || async { if folder.exists() { Err(format!("{} is there", folder.display())) } else { Ok(()) } };
+    place.wait_for(gone).await;
     assert_eq!(std::fs::read_to_string(restored.join("member/db")).unwrap(), "old");
 }
 
@@ -152,15 +167,18 @@ async fn a_retained_snapshot_outlives_its_object() {
     let status = place.snapshot_status("point", is_ready).await;
     let folder = place.snapshot_folder(&status).await;
     place.snapshots().delete("point", &DeleteParams::default()).await.unwrap();
-    wait_for(|| async { place.snapshots().get_opt("point").await.unwrap().is_none().then_some(()) }).await;
+    let gone = || async {
+        let left = place.snapshots().get_opt("point").await.unwrap();
+        left.map_or(Ok(()), |left| Err(format!("the snapshot is there: {}", left.data["status"])))
+    };
+    place.wait_for(gone).await;
     assert_eq!(std::fs::read_to_string(folder.join("file")).unwrap(), "kept");
 }
 
 #[tokio::test]
 async fn a_fault_of_the_driver_is_ridden_out() {
-    let place = Place::new("fault").await;
+    let place = Place::alone("fault").await;
     place.claim("source", Value::Null).await;
-    let _alone = DRIVER_SWITCHES.lock().await;
     let driver = place.bench.driver();
     driver.set_fault("CreateSnapshot", "UNAVAILABLE", "the array is busy").unwrap();
     place.take_snapshot("point", "source", DELETE_CLASS).await;
@@ -175,10 +193,9 @@ async fn a_fault_of_the_driver_is_ridden_out() {
 
 #[tokio::test]
 async fn the_cut_is_known_before_the_snapshot_can_be_used() {
-    let place = Place::new("unready").await;
+    let place = Place::alone("unready").await;
     let source = place.claim("source", Value::Null).await;
     std::fs::write(source.join("file"), "at the cut").unwrap();
-    let _alone = DRIVER_SWITCHES.lock().await;
     place.bench.driver().set_unready(true).unwrap();
     place.take_snapshot("point", "source", DELETE_CLASS).await;
     let early = place.snapshot_status("point", |status| status["creationTime"].is_string()).await;
@@ -193,12 +210,11 @@ async fn the_cut_is_known_before_the_snapshot_can_be_used() {
 
 #[tokio::test]
 async fn a_driver_that_was_killed_goes_on_where_it_was() {
-    let place = Place::new("killed").await;
+    let place = Place::alone("killed").await;
     let source = place.claim("source", Value::Null).await;
     std::fs::write(source.join("file"), "content").unwrap();
     place.take_snapshot("before", "source", DELETE_CLASS).await;
     let before = place.snapshot_status("before", is_ready).await;
-    let _alone = DRIVER_SWITCHES.lock().await;
     place.bench.driver().kill();
     place.take_snapshot("during", "source", DELETE_CLASS).await;
     // The object is bound by the controller that needs no driver, and stays so.
@@ -214,10 +230,9 @@ async fn a_driver_that_was_killed_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn a_delayed_call_is_late_and_done() {
-    let place = Place::new("delayed").await;
+    let place = Place::alone("delayed").await;
     let source = place.claim("source", Value::Null).await;
     std::fs::write(source.join("file"), "at the request").unwrap();
-    let _alone = DRIVER_SWITCHES.lock().await;
     let driver = place.bench.driver();
     driver.set_delay("CreateSnapshot", Duration::from_secs(3600)).unwrap();
     place.take_snapshot("point", "source", DELETE_CLASS).await;
@@ -248,17 +263,25 @@ async fn pods_come_and_go_as_their_annotations_say() {
     create("slow", json!({"bench.pachsnap.io/gone-after": "1h"})).await;
     create("quick", json!({})).await;
     for name in ["slow", "quick"] {
-        wait_for(|| async { (phase(name).await.as_deref() == Some("Running")).then_some(()) }).await;
+        let running = || async {
+            let phase = phase(name).await;
+            if phase.as_deref() == Some("Running") { Ok(()) } else { Err(format!("pod {name} is {phase:?}")) }
+        };
+        place.wait_for(running).await;
     }
     for name in ["slow", "quick"] {
         pods.delete(name, &DeleteParams::default()).await.unwrap();
     }
-    wait_for(|| async { pods.get_opt("quick").await.unwrap().is_none().then_some(()) }).await;
+    let gone = async |name: &str| match pods.get_opt(name).await.unwrap() {
+        Some(pod) => Err(format!("pod {name} is there: {:?}", pod.status)),
+        None => Ok(()),
+    };
+    place.wait_for(|| gone("quick")).await;
     assert!(pods.get("slow").await.unwrap().metadata.deletion_timestamp.is_some());
     assert_eq!(phase("never").await.as_deref(), Some("Pending"));
     let lift = json!({"metadata": {"annotations": {"bench.pachsnap.io/gone-after": null}}});
     pods.patch("slow", &PatchParams::default(), &Patch::Merge(lift)).await.unwrap();
-    wait_for(|| async { pods.get_opt("slow").await.unwrap().is_none().then_some(()) }).await;
+    place.wait_for(|| gone("slow")).await;
 }
 
 #[tokio::test]
@@ -320,7 +343,7 @@ async fn one_request_at_a_time_refuses_the_second() {
         (status.code == 429).then_some(())
     });
     let mut too_many = Box::pin(too_many);
-    tokio::time::timeout(Duration::from_secs(60), too_many.next()).await.expect("nobody was refused").unwrap();
+    tokio::time::timeout(LONGEST, too_many.next()).await.expect("nobody was refused").unwrap();
 }
 
 #[tokio::test]
@@ -331,20 +354,18 @@ async fn a_compacted_version_is_gone() {
     let object = serde_json::from_value(json!({"metadata": {"name": "n"}})).unwrap();
     let made = namespaces.create(&PostParams::default(), &object).await.unwrap();
     let old = made.metadata.resource_version.unwrap();
-    let mut number = 0;
-    let reason = wait_for(|| {
-        number += 1;
+    let ends = Instant::now() + LONGEST;
+    for number in 0.. {
+        assert!(Instant::now() < ends, "nothing is compacted:\n{}", api.ends_of_logs());
         let change = json!({"metadata": {"labels": {"number": number.to_string()}}});
-        let (namespaces, old) = (&namespaces, &old);
-        async move {
-            namespaces.patch("n", &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
-            let mut events = namespaces.watch(&WatchParams::default(), old).await.unwrap().boxed();
-            match events.next().await {
-                Some(Ok(WatchEvent::Error(error))) if error.code == 410 => Some(error.reason),
-                _ => None,
-            }
+        namespaces.patch("n", &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
+        let mut events = namespaces.watch(&WatchParams::default(), &old).await.unwrap().boxed();
+        if let Some(Ok(WatchEvent::Error(error))) = events.next().await
+            && error.code == 410
+        {
+            assert_eq!(error.reason, "Expired");
+            return;
         }
-    })
-    .await;
-    assert_eq!(reason, "Expired");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -18,7 +18,7 @@ use crate::shared;
 async fn endpoints(bench: &RealBench<'_>, wanted: usize) -> usize {
     let of_dash = ListParams::default().labels("kubernetes.io/service-name=dash");
     let mut found = usize::MAX;
-    for _ in 0..100 {
+    for _ in 0..1_800 {
         let slices = bench.objects::<EndpointSlice>().list(&of_dash).await.unwrap();
         found = slices.iter().map(|slice| slice.endpoints.as_ref().map_or(0, Vec::len)).sum();
         if found == wanted {

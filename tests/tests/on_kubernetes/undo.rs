@@ -28,7 +28,7 @@ async fn an_api_server_that_dies_in_mid_undo_is_waited_for() {
     running.wait_for(|event| event["event"] == "changed" && event["action"] == "start").await;
     kubernetes.api().kill();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    kubernetes.api().restart().await.unwrap();
+    kubernetes.restart_api_server().await.unwrap();
     assert_said(&running.end().await, 0, &[]);
     assert_as_before(&before, &bench.picture().await);
 }
@@ -43,7 +43,7 @@ async fn an_api_server_that_dies_while_pipelines_are_stopped_is_waited_for_by_th
     running.wait_for(|event| event["event"] == "changed" && event["action"] == "stop").await;
     kubernetes.api().kill();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    kubernetes.api().restart().await.unwrap();
+    kubernetes.restart_api_server().await.unwrap();
     assert_put_back(&bench, &before, &running.end().await, &["the Kubernetes API"]).await;
 }
 

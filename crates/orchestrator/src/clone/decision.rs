@@ -169,7 +169,8 @@ impl Decider {
             return;
         }
         if self.keep {
-            decisions.push(Decision { what: What::Keep(record), extra_before: std::mem::take(&mut self.extra) });
+            let kept = InventoryEntry::unknown(record.source_key, record.destination_key);
+            decisions.push(Decision { what: What::Keep(kept), extra_before: std::mem::take(&mut self.extra) });
         } else {
             self.extra += 1;
         }

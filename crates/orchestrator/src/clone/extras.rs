@@ -58,11 +58,11 @@ pub(super) async fn delete(
     for stretch in stretches {
         let mut present = Present::of(context, known, &stretch).await?;
         let mut kept = inventory.entries_in(&stretch.range);
-        let mut next_kept = kept.next().await?.map(|entry| entry.source_key);
+        let mut next_kept = next_known(&mut kept).await?;
         let mut extra = Vec::new();
         while let Some((source, there)) = present.next().await? {
             while next_kept.as_ref().is_some_and(|kept| *kept < source) {
-                next_kept = kept.next().await?.map(|entry| entry.source_key);
+                next_kept = next_known(&mut kept).await?;
             }
             if next_kept.as_ref() != Some(&source) {
                 extra.push((source, there));
@@ -74,6 +74,16 @@ pub(super) async fn delete(
         deleted += delete_keys(context, extra).await?;
     }
     Ok(deleted)
+}
+
+/// The next key that the source has.
+async fn next_known(entries: &mut Entries) -> Result<Option<Key>> {
+    while let Some(entry) = entries.next().await? {
+        if !entry.is_unknown() {
+            return Ok(Some(entry.source_key));
+        }
+    }
+    Ok(None)
 }
 
 /// What the clone has, by the source's keys: from its record or from a listing.

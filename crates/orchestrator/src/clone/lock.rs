@@ -36,6 +36,28 @@ pub struct Holder {
     pub process: String,
 }
 
+/// This process, and what it can tell of others.
+#[derive(Clone)]
+pub struct Writer {
+    /// Tells this process apart from every other one, dead or alive; empty when that is left to the run's id.
+    pub process: String,
+    /// Tells whether a holder is dead, or alive, where that can be known at once.
+    pub is_dead: Arc<dyn Fn(&Holder) -> Option<bool> + Send + Sync>,
+}
+
+impl Default for Writer {
+    /// Nothing is known of any process.
+    fn default() -> Self {
+        Self { process: String::new(), is_dead: Arc::new(|_| None) }
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("process", &self.process).finish_non_exhaustive()
+    }
+}
+
 /// How long to wait, when somebody holds the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockTimes {

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 /// Longest key that a cut may have, in bytes.
 const LONGEST: usize = 1024;
+/// Bytes that keys have more in common with one another than with the end of their range, so that halving the way to it,
+/// bit by bit, would take long.
+const MUCH: usize = 4;
 /// Bytes behind what two keys have in common that their distance is told by.
 const DIGITS: usize = 8;
 
@@ -89,6 +92,35 @@ impl KeyRange {
             let fits = cut.as_bytes() > low && cut.as_bytes() < high.as_slice() && cut.len() <= LONGEST;
             fits.then(|| Key::new(cut))
         })
+    }
+
+    /// The end of all keys that begin as those from `first` to `cursor` do, where they have much more in common with one
+    /// another than with the end of the range; `None` elsewhere. What comes behind it are other kinds of keys, if any.
+    pub(super) fn end_of_alike(&self, first: &Key, cursor: &Key) -> Option<Key> {
+        let (low, high) = (cursor.as_str(), self.high());
+        let alike = common(first.as_str().as_bytes(), low.as_bytes());
+        if alike <= common(low.as_bytes(), &high) + MUCH {
+            return None;
+        }
+        let alike = (0..=alike).rev().find(|at| low.is_char_boundary(*at))?;
+        self.inside(cursor, format!("{}{}", &low[..alike], char::MAX))
+    }
+
+    /// For a range that begins behind all keys of some beginning: the end of all keys whose beginning is shorter by a character.
+    pub(super) fn end_of_less_alike(&self) -> Option<Key> {
+        let after = self.after.as_ref()?;
+        let mut beginning = after.as_str().strip_suffix(char::MAX)?.to_owned();
+        beginning.pop()?;
+        if beginning.len() < self.prefix.len().max(1) {
+            return None;
+        }
+        beginning.push(char::MAX);
+        self.inside(after, beginning)
+    }
+
+    fn inside(&self, low: &Key, cut: String) -> Option<Key> {
+        let fits = cut.as_str() > low.as_str() && cut.as_bytes() < self.high().as_slice() && cut.len() <= LONGEST;
+        fits.then(|| Key::new(cut))
     }
 
     /// How many times longer the way from `cursor` to the end is than the one from `first` to `cursor`.
@@ -209,6 +241,22 @@ mod tests {
         assert_eq!(cut("pach/block/00"), "pach/block/\u{a0}");
         let hex = KeyRange { through: Some("pach/block/g".into()), ..blocks.clone() };
         assert_eq!(hex.middle(Some(&Key::from("pach/block/0"))).unwrap().as_str(), "pach/block/K");
+    }
+
+    #[test]
+    fn what_is_alike_is_told_from_what_may_come_behind_it() {
+        let all = range(None, None);
+        let alike = all.end_of_alike(&"pach/block/000".into(), &"pach/block/0fe".into());
+        assert_eq!(alike.unwrap().as_str(), "pach/block/0\u{10FFFF}");
+        let behind = range(Some("pach/block/0\u{10FFFF}"), None).end_of_less_alike();
+        assert_eq!(behind.unwrap().as_str(), "pach/block/\u{10FFFF}");
+        assert_eq!(range(Some("p\u{10FFFF}"), None).end_of_less_alike(), None);
+        let blocks = KeyRange::with_prefix("pach/block/");
+        assert_eq!(blocks.end_of_alike(&"pach/block/000".into(), &"pach/block/0fe".into()), None);
+        assert_eq!(
+            range(None, Some("pach/block/1")).end_of_alike(&"pach/block/000".into(), &"pach/block/0fe".into()),
+            None
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a pass did.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Inventory;
 
@@ -8,7 +9,7 @@ use super::Inventory;
 const NAMED: usize = 20;
 
 /// Counts of one pass.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct CloneReport {
     /// Objects in the pass's inventory: all of the clone's after a final pass.
@@ -53,7 +54,7 @@ impl CloneReport {
 }
 
 /// Requests by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Requests {
     /// Pages of listings.

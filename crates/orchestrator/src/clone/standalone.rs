@@ -5,25 +5,22 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::copier::WhenChanged;
-use super::lock::{Holder, Lock, LockTimes};
+use super::lock::{Holder, Lock, LockTimes, Writer};
 use super::order::Kind;
 use super::pass::{Extra, Manner, pass};
 use super::report::ClonePass;
 use super::state::CloneState;
 use super::{CloneSpec, Result, destination};
 
-/// Tells whether the holder of a lock is dead, or alive, where that can be known at once.
-pub type IsDead = Arc<dyn Fn(&Holder) -> Option<bool> + Send + Sync>;
-
 /// A clone to bring up to date.
 #[derive(Clone)]
 pub struct CloneJob {
     /// What to clone, where to, and how.
     pub spec: CloneSpec,
+    /// What a person would look for, who finds the clone locked.
+    pub name: String,
     /// Who writes.
-    pub holder: Holder,
-    /// Tells whether another writer is dead.
-    pub is_dead: IsDead,
+    pub writer: Writer,
     /// Whether keys that the source lacks are deleted from the clone.
     pub delete_extra: bool,
     /// Whether the clone is listed too, for somebody else may have written to it since the last pass.
@@ -32,7 +29,7 @@ pub struct CloneJob {
 
 impl fmt::Debug for CloneJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CloneJob").field("spec", &self.spec).field("holder", &self.holder).finish_non_exhaustive()
+        f.debug_struct("CloneJob").field("spec", &self.spec).field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -43,8 +40,9 @@ impl fmt::Debug for CloneJob {
 pub async fn bring_up_to_date(job: &CloneJob, state: &CloneState) -> Result<ClonePass> {
     // Nothing may be written into the source, not even a lock.
     destination::ensure_apart(&Context::new(&job.spec))?;
-    let is_dead = |holder: &Holder| (job.is_dead)(holder);
-    let lock = Lock::take(&job.spec.destination, job.holder.clone(), is_dead, LockTimes::default()).await?;
+    let holder = Holder { name: job.name.clone(), process: job.writer.process.clone() };
+    let is_dead = |holder: &Holder| (job.writer.is_dead)(holder);
+    let lock = Lock::take(&job.spec.destination, holder, is_dead, LockTimes::default()).await?;
     let passed = tokio::select! {
         biased;
         lost = lock.lost() => Err(lost),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use provider::ListingStart;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::decision::{Decider, What};
@@ -17,7 +18,7 @@ use super::report::Requests;
 use super::{CloneSpec, CopyPath, Result, destination};
 
 /// What a pass would do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Survey {
     /// Objects of the source.

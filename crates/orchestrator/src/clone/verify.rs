@@ -79,6 +79,9 @@ impl Expectations {
         }
         let mut sort = ExternalSort::new();
         while let Some(entry) = entries.next().await? {
+            if entry.is_unknown() {
+                continue;
+            }
             let value = (entry.size, entry.destination_version, entry.checksum);
             sort.push(entry.destination_key.into_string(), value).map_err(scratch)?;
         }
@@ -87,12 +90,19 @@ impl Expectations {
 
     async fn next(&mut self) -> Result<Option<Expected>> {
         match self {
-            Self::InOrder(entries) => Ok(entries.next().await?.map(|entry| Expected {
-                key: entry.destination_key,
-                size: entry.size,
-                version: entry.destination_version,
-                checksum: entry.checksum,
-            })),
+            Self::InOrder(entries) => {
+                while let Some(entry) = entries.next().await? {
+                    if !entry.is_unknown() {
+                        return Ok(Some(Expected {
+                            key: entry.destination_key,
+                            size: entry.size,
+                            version: entry.destination_version,
+                            checksum: entry.checksum,
+                        }));
+                    }
+                }
+                Ok(None)
+            }
             Self::Sorted(sorted) => Ok(sorted
                 .next()
                 .map_err(scratch)?

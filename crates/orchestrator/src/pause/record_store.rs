@@ -17,8 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Name of the ConfigMap that holds the record, or its first part.
 pub(crate) const NAME: &str = "pachsnap-undo";
-/// Largest part in bytes: a ConfigMap holds 1 MiB in all.
+/// Largest part in bytes.
 const PART_BYTES: usize = 600 * 1024;
+/// Most bytes of a ConfigMap's data, the script's included: Kubernetes takes 1 MiB in all.
+const MAP_BYTES: usize = 900 * 1024;
 const PART_KEY: &str = "record.json.gz";
 const PARTS_KEY: &str = "parts";
 const SCRIPT_KEY: &str = "undo.sh";
@@ -36,18 +38,19 @@ pub(super) async fn write(maps: &Api<ConfigMap>, record: &UndoRecord) -> Result<
     let json = serde_json::to_vec(record)
         .map_err(|cause| Error::new(ErrorKind::Failed, "writing the undo record").because(cause))?;
     let packed = pack(&json)?;
-    let parts: Vec<&[u8]> = packed.chunks(PART_BYTES).collect();
+    let script = Script::of(record)?;
+    let parts = parts(&packed, script.len())?;
     let mut uid = String::new();
     for (index, part) in parts.iter().enumerate().rev() {
         let mut binary = BTreeMap::from([(PART_KEY.to_owned(), ByteString(part.to_vec()))]);
         let mut data = BTreeMap::new();
         if index == 0 {
             data.insert(PARTS_KEY.to_owned(), parts.len().to_string());
-            let script = script::undo_script(record);
-            if script.len() <= PLAIN_SCRIPT_BYTES {
-                data.insert(SCRIPT_KEY.to_owned(), script);
-            } else {
-                binary.insert(PACKED_SCRIPT_KEY.to_owned(), ByteString(pack(script.as_bytes())?));
+            match &script {
+                Script::Plain(text) => drop(data.insert(SCRIPT_KEY.to_owned(), text.clone())),
+                Script::Packed(bytes) => {
+                    drop(binary.insert(PACKED_SCRIPT_KEY.to_owned(), ByteString(bytes.clone())));
+                }
             }
         }
         let map = ConfigMap {
@@ -80,6 +83,38 @@ pub(super) async fn write(maps: &Api<ConfigMap>, record: &UndoRecord) -> Result<
         }
     }
     Ok(uid)
+}
+
+/// The undo script as it stands in the record.
+enum Script {
+    Plain(String),
+    Packed(Vec<u8>),
+}
+
+impl Script {
+    fn of(record: &UndoRecord) -> Result<Self> {
+        let text = script::undo_script(record);
+        if text.len() <= PLAIN_SCRIPT_BYTES { Ok(Self::Plain(text)) } else { Ok(Self::Packed(pack(text.as_bytes())?)) }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(text) => text.len(),
+            Self::Packed(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// The packed record in parts, of which the first leaves room for the script.
+fn parts(packed: &[u8], script_bytes: usize) -> Result<Vec<&[u8]>> {
+    let room = MAP_BYTES.checked_sub(script_bytes).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Failed,
+            format!("the undo script has {script_bytes} bytes packed: more than one object of Kubernetes holds"),
+        )
+    })?;
+    let (first, rest) = packed.split_at(packed.len().min(room).min(PART_BYTES));
+    Ok(std::iter::once(first).chain(rest.chunks(PART_BYTES)).collect())
 }
 
 fn pack(bytes: &[u8]) -> Result<Vec<u8>> {
@@ -155,4 +190,23 @@ pub(super) async fn delete(maps: &Api<ConfigMap>, uid: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_part_fits_into_an_object_with_the_script_beside_the_first() {
+        let lengths = |packed: usize, script: usize| -> Vec<usize> {
+            parts(&vec![0; packed], script).unwrap().iter().map(|part| part.len()).collect()
+        };
+        const KIB: usize = 1024;
+        assert_eq!(lengths(5 * KIB, 300 * KIB), [5 * KIB]);
+        assert_eq!(lengths(1_000 * KIB, 300 * KIB), [600 * KIB, 400 * KIB]);
+        assert_eq!(lengths(1_000 * KIB, 700 * KIB), [200 * KIB, 600 * KIB, 200 * KIB]);
+        assert!(parts(&[0], 901 * KIB).unwrap_err().to_string().contains("more than one object"));
+    }
 }

@@ -64,7 +64,7 @@ pub async fn finish(
             .advise("`pachsnap list` shows the runs")
     })?;
     let manifest = match state {
-        RunState::Complete => crate::manifest::read(&vault.read_manifest(run).await?)?,
+        RunState::Complete | RunState::Superseded => crate::manifest::read(&vault.read_manifest(run).await?)?,
         RunState::Captured => {
             let captured: Captured = vault.get_json(run, layout::CAPTURED).await?;
             let staging = Staging::create(&settings.staging, run)?;

@@ -15,6 +15,7 @@ mod credentials;
 mod extract;
 mod finish;
 mod gate;
+mod mirror;
 mod movement;
 mod places;
 mod plan;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use captured::Captured;
 pub use extract::{ExtractOptions, Extracted, extract_to};
 pub use finish::{Finished, finish};
+pub use mirror::Superseded;
 pub use plan::{Plan, plan};
 
 use crate::cancel::unless_cancelled;
@@ -63,7 +65,7 @@ pub async fn snapshot(
     events.emit(EventKind::RunStarted { run: run.to_string(), cluster: settings.cluster_name.clone() });
 
     let prepared = unless_cancelled(&cancel, prepare(target, settings, stores.as_ref(), &run, events)).await;
-    let Prepared { cluster, vault, clone, volumes, staging, movement, record, warnings } =
+    let Prepared { cluster, vault, mut clone, volumes, staging, movement, record, warnings } =
         prepared.map_err(Failure::untouched)?;
     let hold = Hold::take(&cluster, record, events).await.map_err(Failure::untouched)?;
 
@@ -83,6 +85,7 @@ pub async fn snapshot(
     };
     let content = unless_cancelled(&cancel, within(settings.max_pause, while_held)).await;
     let (resumed, pause_ended) = put_back(&cluster, hold, settings, events, pause_began).await;
+    clone.give_back().await;
 
     if content.is_err() {
         volume::discard(&volumes, &settings.cluster_name, &run, events).await;
@@ -176,8 +179,9 @@ async fn prepare(
     }
     let staging = staging::Staging::create(&settings.finish.staging, run)?;
     let movement = movement::Movement::new();
-    let clone = bucket::BucketClone::open(&cluster, settings, stores, run, &staging, events, &movement)?;
-    let clone = events.step(Step::PreCopy, clone.pre_copy()).await?;
+    let told = (events, &movement);
+    let clone = bucket::BucketClone::open(&cluster, settings, stores, &checked.vault, run, &staging, told).await?;
+    let clone = events.step(Step::PreCopy, clone.pre_copy(&checked.vault, events)).await?;
     let (record, new_warnings) = events
         .step(Step::UndoRecord, async {
             // Hours may have passed since discovery.

@@ -67,6 +67,8 @@ pub(super) async fn open(
         if cluster.record.etcd_volumes.iter().any(EtcdVolumeRecord::is_csi) {
             Rights::of_volume_snapshots(cluster.namespace()).check(&cluster.kubernetes).await?;
         }
+        // Better known now than in the pause. Another one may lead by then.
+        leaders(cluster, &volumes).await?;
         warnings.append(&mut cautions);
         return Ok(volumes);
     }
@@ -142,14 +144,29 @@ async fn leaders<'a>(cluster: &Cluster, volumes: &'a [EtcdVolume]) -> Result<Opt
     if let [] | [_] = volumes {
         return Ok(volumes.first());
     }
+    let mut silent = None;
     for volume in volumes {
-        let status = etcd_of_pod(cluster.pods.named(&volume.record.pod, cluster.etcd_port)).await?;
-        if status.header.is_some_and(|header| header.member_id == status.leader) {
-            return Ok(Some(volume));
+        match etcd_of_pod(cluster.pods.named(&volume.record.pod, cluster.etcd_port)).await {
+            Ok(status) if status.header.as_ref().is_some_and(|header| header.member_id == status.leader) => {
+                return Ok(Some(volume));
+            }
+            Ok(_) => {}
+            // A member may be away as long as another one leads.
+            Err(error) => {
+                let unasked = format!("pod {} can't be asked", volume.record.pod);
+                silent = Some(Error::new(ErrorKind::Unreachable, unasked).because(error));
+            }
         }
     }
-    Err(Error::new(ErrorKind::Unreachable, "none of etcd's pods is its leader")
-        .advise("etcd may be electing one: run again, or set snapshot.volume to \"skip\""))
+    let unknown = Error::new(ErrorKind::Unreachable, "none of etcd's pods says that it is the leader, whose disk is the one to cut")
+        .advise(
+            "etcd may be electing one: see `etcdctl endpoint status` and run again; or set snapshot.volume to \"skip\": etcd's own \
+             snapshot then stands for the disk",
+        );
+    Err(match silent {
+        Some(cause) => unknown.because(cause),
+        None => unknown,
+    })
 }
 
 /// Deletes what a run that failed had cut, so that nobody pays for it. What can't be deleted is named in a warning.

@@ -12,6 +12,8 @@ pub const CLUSTER_OBJECTS: &str = "cluster-objects.yaml";
 pub const CAPTURED: &str = "captured.json";
 /// The manifest: with it, the run is a recovery point.
 pub const MANIFEST: &str = "manifest.json";
+/// Another run writes to the recovery point's clone: it is none any more.
+pub const SUPERSEDED: &str = "superseded.json";
 /// The folder of the inventory's parts.
 pub const INVENTORY: &str = "inventory/";
 

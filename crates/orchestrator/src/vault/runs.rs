@@ -17,6 +17,8 @@ pub enum RunState {
     Captured,
     /// It has its manifest: a recovery point.
     Complete,
+    /// It was a recovery point, whose clone a later run has taken over.
+    Superseded,
 }
 
 /// One run in the vault.
@@ -49,6 +51,7 @@ impl Vault {
             let Some((run, file)) = name.split_once('/') else { return };
             let Ok(run) = run.parse::<RunId>() else { return };
             let state = match file {
+                layout::SUPERSEDED => RunState::Superseded,
                 layout::MANIFEST => RunState::Complete,
                 layout::CAPTURED => RunState::Captured,
                 _ => RunState::Incomplete,

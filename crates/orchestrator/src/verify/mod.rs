@@ -11,6 +11,7 @@ use crate::job::Stores;
 use crate::manifest::{Artifacts, Manifest};
 use crate::retry::RetryPolicy;
 use crate::run_id::RunId;
+use crate::snapshot::Superseded;
 use crate::vault::{Part, PartState, RunState, Vault, VaultError, layout};
 
 /// How far to look.
@@ -69,6 +70,11 @@ pub async fn verify(
 
 async fn verify_all(vault: &Vault, run: &RunId, stores: &dyn Stores, depth: Depth) -> Result<(VerifyReport, String)> {
     let state = vault.list_runs().await?.into_iter().find(|entry| entry.run == *run).map(|entry| entry.state);
+    if state == Some(RunState::Superseded) {
+        let superseded: Superseded = vault.get_json(run, layout::SUPERSEDED).await?;
+        let message = format!("run {run} is no recovery point any more: run {} writes to its clone", superseded.by);
+        return Err(Error::new(ErrorKind::NotFound, message).advise("`pachsnap list` shows those that are"));
+    }
     if state != Some(RunState::Complete) {
         return Err(Error::new(ErrorKind::NotFound, format!("run {run} has no manifest: it is no recovery point"))
             .advise(match state {

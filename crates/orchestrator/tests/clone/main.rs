@@ -1,5 +1,5 @@
 //! The clone against buckets in memory: exact whatever happens meanwhile.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, clippy::print_stdout)]
 
 #[path = "../hooked/mod.rs"]
 mod hooked;
@@ -16,6 +16,7 @@ mod listing;
 mod locks;
 mod refusals;
 mod resume;
+mod simulated;
 mod two_passes;
 mod verification;
 mod world;

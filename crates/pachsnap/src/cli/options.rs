@@ -54,9 +54,12 @@ settings! {
         /// Folder for parts on their way to the vault
         #[arg(value_name = "FOLDER", help_heading = "Stores")]
         staging: "staging" => "snapshot.staging",
-        /// Object copies under way at once
+        /// Most object copies under way at once
         #[arg(value_name = "N", help_heading = "Stores")]
         copy_parallelism: "copy-parallelism" => "snapshot.copy-parallelism",
+        /// Two clones below --clone that take turns, as a,b: only what changed is copied, and the older recovery point ends
+        #[arg(value_name = "NAMES", help_heading = "Stores")]
+        mirror: "mirror" => "snapshot.mirror",
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Boolean,
     /// One of a few words.
     Choice(&'static [&'static str]),
+    /// Two names, with a comma between them.
+    Names,
     /// Node ports, from → to.
     Ports,
 }
@@ -95,6 +97,12 @@ pub(crate) const FIELDS: &[Field] = &[
     field("clone.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
     field("clone.session-token-env", Kind::Text, None, "environment variable with the session token"),
     field(
+        "s3.client",
+        Kind::Choice(&["lean", "sdk"]),
+        Some("lean"),
+        "what sends copies and listings: our own client, a fifth of the processor time, or the AWS SDK",
+    ),
+    field(
         "snapshot.fence",
         Kind::Choice(&["selector", "ports", "none"]),
         Some("selector"),
@@ -136,7 +144,18 @@ pub(crate) const FIELDS: &[Field] = &[
     field("snapshot.stall", Kind::Duration, Some("120s"), "longest time without any progress in the pause"),
     field("snapshot.max-pause", Kind::Duration, Some("1h"), "longest pause; then capture ends and the cluster resumes"),
     field("snapshot.pipeline-parallelism", Kind::Count, Some("8"), "StopPipeline calls under way at once"),
-    field("snapshot.copy-parallelism", Kind::Count, Some("32"), "object copies under way at once"),
+    field(
+        "snapshot.copy-parallelism",
+        Kind::Count,
+        Some("256"),
+        "most object copies under way at once; fewer while the store answers no faster for more",
+    ),
+    field(
+        "snapshot.mirror",
+        Kind::Names,
+        None,
+        "two names below clone.url, as a,b: clones that take turns, the older one updated in place and its recovery point superseded",
+    ),
     field(
         "snapshot.staging",
         Kind::Path,

@@ -235,6 +235,8 @@ impl Config {
             max_pause: self.span("snapshot.max-pause"),
             pipeline_parallelism: self.count("snapshot.pipeline-parallelism"),
             copy_parallelism: self.count("snapshot.copy-parallelism"),
+            mirror: self.mirror(),
+            writer: crate::process::writer(),
             loaders: self.layers.loaders.clone(),
             finish: self.finish_settings(),
             poll: self.span("snapshot.poll"),
@@ -248,6 +250,12 @@ impl Config {
             staging: self.staging(),
             largest_comparison: (self.count("snapshot.compare-gib") as u64).saturating_mul(1 << 30),
         }
+    }
+
+    /// The two clones that take turns.
+    fn mirror(&self) -> Option<[String; 2]> {
+        let (one, other) = self.text("snapshot.mirror")?.split_once(',')?;
+        Some([one.trim().to_owned(), other.trim().to_owned()])
     }
 
     /// Name of the cluster in the vault.

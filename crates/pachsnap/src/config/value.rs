@@ -46,6 +46,7 @@ impl Value {
             },
             Kind::Choice(words) if words.contains(&text) => Ok(Self::Text(text.to_owned())),
             Kind::Choice(words) => Err(format!("one of {}", words.join(", "))),
+            Kind::Names => names(text).map(|text| Self::Text(text.to_owned())),
             Kind::Ports => text
                 .split(',')
                 .filter(|pair| !pair.trim().is_empty())
@@ -100,6 +101,15 @@ impl Value {
 
 fn non_empty(text: &str) -> Result<&str, String> {
     if text.is_empty() { Err("text that is not empty".to_owned()) } else { Ok(text) }
+}
+
+/// Two different names, each one segment of a path.
+fn names(text: &str) -> Result<&str, String> {
+    let is_name = |name: &str| !name.is_empty() && !name.contains(['/', ',', '?', '#']) && name != "." && name != "..";
+    match text.split_once(',').map(|(one, other)| (one.trim(), other.trim())) {
+        Some((one, other)) if is_name(one) && is_name(other) && one != other => Ok(text),
+        _ => Err("two different names with a comma between them, as a,b".to_owned()),
+    }
 }
 
 fn store_url(text: &str) -> Result<String, String> {

@@ -8,7 +8,11 @@ use super::units::{bytes, seconds};
 pub(crate) fn line(event: &Event) -> Option<String> {
     Some(match &event.kind {
         EventKind::RunStarted { run, cluster } => format!("run {run} of cluster {cluster}"),
-        EventKind::StepStarted { .. } | EventKind::Progress { .. } | EventKind::Changing { .. } => return None,
+        EventKind::StepStarted { .. }
+        | EventKind::Progress { .. }
+        | EventKind::Changing { .. }
+        | EventKind::Surveyed { .. }
+        | EventKind::Cloned { .. } => return None,
         EventKind::StepFinished { step, seconds: took, summary } if summary.is_empty() => {
             format!("✓ {:<12} {:>10}", step.as_str(), seconds(*took))
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orchestrator::cluster::AccessKey;
 use orchestrator::job::Opened;
 use orchestrator::{Error, ErrorKind, Result};
-use s3::{CredentialsConfig, QuirkOverrides, S3Bucket, S3Config, StoreKind};
+use s3::{ClientKind, CredentialsConfig, QuirkOverrides, S3Bucket, S3Config, StoreKind};
 
 use super::{S3Url, wait_for};
 use crate::config::{Config, StoreKeys, StoreOptions, StoreSection};
@@ -38,7 +38,7 @@ pub(super) fn open_data(
         }
         (None, _) => CredentialsConfig::default(),
     };
-    connect(S3Config { credentials, ..described(bucket, "", options) })
+    connect(S3Config { credentials, client: client(config), ..described(bucket, "", options) })
 }
 
 /// A vault or a clone. Without a section of its own a URL is opened with what the SDK finds.
@@ -56,7 +56,15 @@ pub(super) fn open(
         None => None,
     };
     let credentials = keys.map(of_keys).unwrap_or_default();
-    connect(S3Config { credentials, ..described(&place.bucket, &place.prefix, options) })
+    connect(S3Config { credentials, client: client(config), ..described(&place.bucket, &place.prefix, options) })
+}
+
+/// Which client sends the two calls that a clone is made of.
+fn client(config: &Config) -> ClientKind {
+    match config.text("s3.client") {
+        Some("sdk") => ClientKind::Sdk,
+        _ => ClientKind::Lean,
+    }
 }
 
 fn described(bucket: &str, prefix: &str, options: StoreOptions) -> S3Config {
@@ -93,6 +101,9 @@ fn connect(config: S3Config) -> Result<Opened> {
     let bucket = wait_for(S3Bucket::open(&config)).map_err(|cause| {
         Error::new(ErrorKind::Configuration, format!("bucket {:?} can't be opened", config.bucket)).because(cause)
     })?;
+    if let Some(because) = bucket.client_choice().because {
+        tracing::info!(bucket = config.bucket, %because, "copies and listings go through the SDK");
+    }
     let bucket = Arc::new(bucket);
     Ok(Opened { facts: Some(bucket.clone()), bucket, realm })
 }

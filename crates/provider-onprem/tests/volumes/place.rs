@@ -12,18 +12,21 @@ use sandbox::kubernetes::{CSI_DRIVER, CsiCall, GrpcCode, KubernetesOptions, Kube
 use sandbox::programs::kubernetes::{ApiServerOptions, DELETE_CLASS, KubernetesBench, RETAIN_CLASS, STORAGE_CLASS};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::time::Instant;
 
 /// Somebody whose rights end at asking what they are.
 const NOBODY: &str = "nobody";
 
 static BENCH: OnceCell<KubernetesBench> = OnceCell::const_new();
-/// Held by a test that switches the real driver.
-pub(crate) static DRIVER_SWITCHES: Mutex<()> = Mutex::const_new(());
+/// Held by every test on the real controllers: the switches of the one driver act on everybody's snapshots.
+static TURN: Mutex<()> = Mutex::const_new(());
+/// For what is there in a moment, but on a machine that does much else.
+const LONGEST: Duration = Duration::from_secs(180);
 
 /// Who takes the snapshots.
 enum Server {
-    /// The real controllers over a driver, which all tests of this file share.
+    /// The real controllers over a driver, which one test after the other has.
     Real(&'static KubernetesBench),
     /// The sandbox, one for each test.
     Sandbox(Box<KubernetesServer>),
@@ -34,6 +37,7 @@ pub(crate) struct Place {
     server: Server,
     pub(crate) client: Client,
     pub(crate) namespace: String,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// As the options are in a test: nobody waits for a second.
@@ -41,22 +45,27 @@ pub(crate) fn options() -> CsiOptions {
     CsiOptions {
         class: Some(DELETE_CLASS.to_owned()),
         poll: Duration::from_millis(50),
-        delete_limit: Duration::from_secs(30),
-        bind_limit: Duration::from_secs(30),
+        delete_limit: LONGEST,
+        bind_limit: LONGEST,
         ..CsiOptions::default()
     }
 }
 
 impl Place {
-    /// A namespace of the real API server.
+    /// A namespace of the real API server, in its turn.
     pub(crate) async fn real(name: &str) -> Self {
+        let turn = TURN.lock().await;
         let start = || async {
             let users = ApiServerOptions { users: vec![NOBODY.to_owned()], ..ApiServerOptions::default() };
             KubernetesBench::start_with(users).await.unwrap()
         };
         let bench = BENCH.get_or_init(start).await;
         let client = bench.api().client().await.unwrap();
-        Self::of(Server::Real(bench), client, name).await
+        let place = Self::of(Server::Real(bench), Some(turn), client, name).await;
+        // Of a test that failed.
+        place.work_again();
+        place.set_ready(true);
+        place
     }
 
     /// A namespace of a sandbox of its own, with the same classes.
@@ -67,7 +76,7 @@ impl Place {
             server.create(object).unwrap();
         }
         let client = sandbox_client(&server, "admin").await;
-        Self::of(Server::Sandbox(Box::new(server)), client, name).await
+        Self::of(Server::Sandbox(Box::new(server)), None, client, name).await
     }
 
     /// A sandbox whose cluster knows nothing of snapshots, with the claim `etcd`.
@@ -77,17 +86,17 @@ impl Place {
         let [volumes, ..] = classes();
         server.create(volumes).unwrap();
         let client = sandbox_client(&server, "admin").await;
-        let place = Self::of(Server::Sandbox(Box::new(server)), client, "without-snapshots").await;
+        let place = Self::of(Server::Sandbox(Box::new(server)), None, client, "without-snapshots").await;
         place.claim("etcd").await;
         place
     }
 
-    async fn of(server: Server, client: Client, name: &str) -> Self {
+    async fn of(server: Server, turn: Option<MutexGuard<'static, ()>>, client: Client, name: &str) -> Self {
         let mut namespace = name.replace('_', "-");
         namespace.truncate(63);
         let object = object(json!({"metadata": {"name": namespace}}));
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-        Self { server, client, namespace }
+        Self { server, client, namespace, _turn: turn }
     }
 
     pub(crate) async fn client_of_nobody(&self) -> Client {
@@ -174,11 +183,27 @@ impl Place {
             },
         });
         self.claims().create(&PostParams::default(), &object(claim)).await.unwrap();
-        until(|| async {
+        self.until(|| async {
             let claim = self.claims().get(name).await.unwrap();
-            (claim.status?.phase.as_deref() == Some("Bound")).then_some(())
+            let phase = claim.status.and_then(|status| status.phase);
+            if phase.as_deref() == Some("Bound") { Ok(()) } else { Err(format!("claim {name} is {phase:?}")) }
         })
         .await;
+    }
+
+    /// Looks until there is an answer; as long as there is none, `look` says how things are.
+    pub(crate) async fn until<T, F: Future<Output = Result<T, String>>>(&self, mut look: impl FnMut() -> F) -> T {
+        if let Server::Real(bench) = &self.server {
+            return bench.wait_for(look).await.unwrap();
+        }
+        let ends = Instant::now() + LONGEST;
+        loop {
+            match look().await {
+                Ok(found) => return found,
+                Err(what) => assert!(Instant::now() < ends, "{what}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The folder that is the content of a claim's volume.
@@ -219,17 +244,4 @@ fn classes() -> [Value; 3] {
 
 pub(crate) fn object<K: DeserializeOwned>(value: Value) -> K {
     serde_json::from_value(value).unwrap()
-}
-
-/// Looks until there is an answer.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), looking).await.expect("what was waited for never came")
 }

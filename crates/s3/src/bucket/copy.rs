@@ -8,14 +8,14 @@ use provider::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::meta::{quoted, timestamp, version};
+use super::meta::{quoted, version};
 use super::upload;
 use super::{S3Bucket, get};
 use crate::encoding::encode;
 use crate::error::{contradiction, from_sdk, refused};
+use crate::hot::{COPY, CopyCall};
 use crate::location::Location;
 
-const COPY: &str = "CopyObject";
 const PART: &str = "UploadPartCopy";
 
 /// Ranges that one call copies, side by side.
@@ -69,6 +69,11 @@ pub(super) fn token_of(bucket: &S3Bucket, full: &str, upload_id: &str) -> Result
 
 pub(super) async fn copy(bucket: &S3Bucket, request: &CopyRequest<'_>) -> Result<Copied> {
     let full = bucket.full_to_write(&request.to, COPY)?;
+    if full.trim().is_empty() {
+        // The SDK takes it for none, so nothing that is here could read the copy.
+        let why = "a key of blanks only";
+        return Err(refused(ErrorKind::Invalid, COPY, bucket.resource(&full), why));
+    }
     let source = Source::of(bucket, request, &full)?;
     if request.token.is_none() && request.size <= bucket.quirks().single_copy_bytes {
         return copy_whole(bucket, request, &source, &full).await.map(Copied::Done);
@@ -102,7 +107,7 @@ impl Source {
         if request.from.as_str().is_empty() || !bucket.holds(&key) {
             return Err(Error::new(ErrorKind::NotFound, COPY, resource));
         }
-        // The SDK sends this header as it is given.
+        // This header is sent as it is given.
         Ok(Self { header: format!("{}/{}", location.bucket, encode(&key)), resource })
     }
 }
@@ -128,27 +133,20 @@ async fn source_meta(request: &CopyRequest<'_>, source: &Source) -> Result<Objec
 
 async fn copy_whole(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Source, full: &str) -> Result<ObjectMeta> {
     let condition = condition(bucket, request, source).await?;
-    let unconditional = condition.is_none();
-    let call = bucket
-        .patient()
-        .copy_object()
-        .bucket(bucket.name())
-        .key(full)
-        .copy_source(&source.header)
-        .set_copy_source_if_match(condition);
-    let output = call.send().await.map_err(|error| from_sdk(COPY, source.resource.clone(), error))?;
-    let missing = || contradiction(COPY, bucket.resource(full), "a copy without an ETag");
-    let result = output.copy_object_result().ok_or_else(missing)?;
+    let call =
+        CopyCall { to: full, source: &source.header, if_match: condition.as_deref(), resource: &source.resource };
+    let answer = bucket.hot().copy(&call).await?;
+    let missing = || contradiction(COPY, source.resource.clone(), "a copy without an ETag");
     let copied = ObjectMeta {
         key: request.to.clone(),
         size: request.size,
-        version: version(result.e_tag().ok_or_else(missing)?),
-        modified: timestamp(result.last_modified()),
+        version: version(answer.etag.ok_or_else(missing)?),
+        modified: answer.modified,
         checksum: None,
         headers: ContentHeaders::default(),
         metadata: std::collections::BTreeMap::new(),
     };
-    if unconditional {
+    if condition.is_none() {
         // Nothing tied the listed size to what was copied.
         let found = get::head(bucket, &request.to).await?;
         return found.ok_or_else(|| bucket.absent(COPY, full));

@@ -1,15 +1,12 @@
 //! `ListObjectsV2`.
 
-use aws_sdk_s3::types::EncodingType;
 use provider::{ContentHeaders, ErrorKind, Key, KeyRules, ListRequest, ListToken, ObjectMeta, Page, Result};
 
 use super::S3Bucket;
 use super::get::exists;
-use super::meta::{timestamp, version};
-use crate::encoding::decode;
-use crate::error::{contradiction, from_sdk, refused};
-
-const OPERATION: &str = "ListObjectsV2";
+use super::meta::version;
+use crate::error::{contradiction, refused};
+use crate::hot::{LIST, ListAnswer, ListCall, ListStart};
 
 pub(super) async fn list(bucket: &S3Bucket, request: &ListRequest) -> Result<Page> {
     let prefix = bucket.full(&request.prefix);
@@ -17,69 +14,66 @@ pub(super) async fn list(bucket: &S3Bucket, request: &ListRequest) -> Result<Pag
     let quirks = bucket.quirks();
     if request.after.is_some() && request.token.is_none() && !quirks.start_after {
         let why = "the store lists only from the beginning of a prefix";
-        return Err(refused(ErrorKind::Unsupported, OPERATION, resource(), why));
+        return Err(refused(ErrorKind::Unsupported, LIST, resource(), why));
     }
     if !could_begin(&quirks.keys, &prefix) {
         // No key begins so, and the store would refuse the question or list other keys.
         return exists(bucket).await.map(|()| Page::default());
     }
     let keys = if request.max_keys == 0 { quirks.page_keys } else { request.max_keys.min(quirks.page_keys) };
-    let mut call = bucket
-        .client()
-        .list_objects_v2()
-        .bucket(bucket.name())
-        // Without it, a control character in a key makes the answer unreadable.
-        .encoding_type(EncodingType::Url)
-        .max_keys(i32::try_from(keys).unwrap_or(i32::MAX));
-    if !prefix.is_empty() {
-        call = call.prefix(&prefix);
-    }
-    match (&request.token, &request.after) {
-        (Some(token), _) => call = call.continuation_token(&token.0),
-        (None, Some(after)) => call = call.start_after(bucket.full(after.as_str())),
-        (None, None) => {}
-    }
-    let output = call.send().await.map_err(|error| from_sdk(OPERATION, resource(), error))?;
+    let after = request.after.as_ref().map(|after| bucket.full(after.as_str()));
+    let start = match (&request.token, &after) {
+        (Some(token), _) => ListStart::Token(&token.0),
+        (None, Some(after)) => ListStart::After(after),
+        (None, None) => ListStart::Beginning,
+    };
+    let call = ListCall { prefix: &prefix, start, max_keys: keys, resource: &resource() };
+    page(bucket, request, bucket.hot().list(&call).await?, &resource)
+}
 
-    let url = output.encoding_type() == Some(&EncodingType::Url);
+/// The page that an answer tells of, checked and in the caller's words.
+fn page(bucket: &S3Bucket, request: &ListRequest, answer: ListAnswer, resource: &impl Fn() -> String) -> Result<Page> {
+    let broken = |what| contradiction(LIST, resource(), what);
+    if answer.key_count.is_some_and(|count| count != answer.objects.len()) {
+        return Err(broken("another number of keys than the page says"));
+    }
     let through = request.through.as_ref().map(Key::as_str);
-    let mut objects: Vec<ObjectMeta> = Vec::with_capacity(output.contents().len());
+    let outer = bucket.inner.prefix.as_str();
+    let mut objects: Vec<ObjectMeta> = Vec::with_capacity(answer.objects.len());
     let mut ended = false;
-    for object in output.contents() {
-        let broken = |what| contradiction(OPERATION, resource(), what);
-        let key = object.key().ok_or_else(|| broken("an object without a key"))?;
-        let key = if url { decode(key).ok_or_else(|| broken("a key that is not encoded"))? } else { key.to_owned() };
-        let own = key.strip_prefix(bucket.inner.prefix.as_str());
-        let own = own.filter(|own| own.starts_with(&request.prefix));
-        let own = own.ok_or_else(|| broken("a key outside the prefix"))?;
-        if through.is_some_and(|through| own > through) {
+    for object in answer.objects {
+        let mut key = object.key.ok_or_else(|| broken("an object without a key"))?;
+        if !key.strip_prefix(outer).is_some_and(|own| own.starts_with(&request.prefix)) {
+            return Err(broken("a key outside the prefix"));
+        }
+        key.drain(..outer.len());
+        if through.is_some_and(|through| key.as_str() > through) {
             ended = true;
             break;
         }
-        ended = through == Some(own);
+        ended = through == Some(key.as_str());
         // The object that stands for the prefix itself, if somebody made one, has no name here.
-        if own.is_empty() {
+        if key.is_empty() {
             continue;
         }
-        if objects.last().is_some_and(|last| last.key.as_str() >= own) {
+        if objects.last().is_some_and(|last| last.key.as_str() >= key.as_str()) {
             return Err(broken("keys that are not sorted"));
         }
-        let size = object.size().and_then(|size| u64::try_from(size).ok());
         objects.push(ObjectMeta {
-            key: Key::new(own),
-            size: size.ok_or_else(|| broken("an object without a size"))?,
-            version: version(object.e_tag().ok_or_else(|| broken("an object without an ETag"))?),
-            modified: timestamp(object.last_modified()),
+            key: Key::new(key),
+            size: object.size.ok_or_else(|| broken("an object without a size"))?,
+            version: version(object.etag.ok_or_else(|| broken("an object without an ETag"))?),
+            modified: object.modified,
             checksum: None,
             headers: ContentHeaders::default(),
             metadata: std::collections::BTreeMap::new(),
         });
     }
-    let next = match (output.is_truncated(), output.next_continuation_token()) {
+    let next = match (answer.truncated, answer.next) {
         _ if ended => None,
-        (Some(true), None) => return Err(contradiction(OPERATION, resource(), "a page with a next one but no token")),
-        (Some(true), Some(token)) => Some(ListToken(token.to_owned())),
-        _ => None,
+        (true, None) => return Err(broken("a page with a next one but no token")),
+        (true, Some(token)) => Some(ListToken(token)),
+        (false, _) => None,
     };
     Ok(Page { objects, next })
 }

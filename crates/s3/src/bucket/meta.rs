@@ -11,8 +11,13 @@ use jiff::Timestamp;
 use provider::{Checksum, ContentHeaders, Key, ObjectMeta, ObjectVersion};
 
 /// An ETag without its quotes.
-pub(super) fn version(etag: &str) -> ObjectVersion {
-    ObjectVersion(etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"')).unwrap_or(etag).to_owned())
+pub(super) fn version(etag: impl Into<String>) -> ObjectVersion {
+    let mut etag: String = etag.into();
+    if etag.len() > 1 && etag.starts_with('"') && etag.ends_with('"') {
+        etag.pop();
+        etag.remove(0);
+    }
+    ObjectVersion(etag)
 }
 
 /// A version as the conditions of a request name it.
@@ -20,7 +25,7 @@ pub(super) fn quoted(version: &ObjectVersion) -> String {
     if version.0.starts_with("W/") { version.0.clone() } else { format!("\"{}\"", version.0) }
 }
 
-pub(super) fn timestamp(time: Option<&DateTime>) -> Option<Timestamp> {
+pub(crate) fn timestamp(time: Option<&DateTime>) -> Option<Timestamp> {
     let time = time?;
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }

@@ -10,6 +10,8 @@ mod meta;
 mod put;
 mod upload;
 
+pub(crate) use meta::timestamp;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +24,8 @@ use provider::{
 
 use crate::client::Clients;
 use crate::error::refused;
+use crate::hot::HotCalls;
+use crate::hot::choice::ClientChoice;
 use crate::location::{Location, plain_endpoint};
 use crate::{Quirks, S3Config};
 
@@ -43,6 +47,9 @@ pub struct S3Bucket {
 
 struct Inner {
     clients: Clients,
+    /// The two calls that copy and list.
+    hot: Arc<dyn HotCalls>,
+    choice: ClientChoice,
     bucket: String,
     prefix: String,
     endpoint: Option<String>,
@@ -66,27 +73,26 @@ impl S3Bucket {
         }
         let quirks = config.resolved_quirks();
         let clients = Clients::connect(config, &quirks).await;
-        let inner = Inner {
-            clients,
-            bucket: config.bucket.clone(),
-            prefix: config.prefix.clone(),
-            endpoint: config.endpoint.as_deref().map(plain_endpoint),
-            quirks,
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        let endpoint = config.endpoint.as_deref().map(plain_endpoint);
+        Ok(Self::over(clients, config.bucket.clone(), config.prefix.clone(), endpoint, quirks))
+    }
+
+    fn over(clients: Clients, bucket: String, prefix: String, endpoint: Option<String>, quirks: Quirks) -> Self {
+        let (hot, choice) = clients.hot(&bucket);
+        Self { inner: Arc::new(Inner { clients, hot, choice, bucket, prefix, endpoint, quirks }) }
     }
 
     /// Another bucket or prefix of the same store, over the same connections.
     #[must_use]
     pub fn sibling(&self, bucket: impl Into<String>, prefix: impl Into<String>) -> Self {
-        let inner = Inner {
-            clients: self.inner.clients.clone(),
-            bucket: bucket.into(),
-            prefix: prefix.into(),
-            endpoint: self.inner.endpoint.clone(),
-            quirks: self.inner.quirks.clone(),
-        };
-        Self { inner: Arc::new(inner) }
+        let Inner { clients, endpoint, quirks, .. } = &*self.inner;
+        Self::over(clients.clone(), bucket.into(), prefix.into(), endpoint.clone(), quirks.clone())
+    }
+
+    /// The client that copies and lists in this bucket, and why it is not the one that was asked for.
+    #[must_use]
+    pub fn client_choice(&self) -> ClientChoice {
+        self.inner.choice
     }
 
     /// What the store can do, as configured.
@@ -101,6 +107,10 @@ impl S3Bucket {
 
     fn patient(&self) -> &Client {
         &self.inner.clients.patient
+    }
+
+    fn hot(&self) -> &dyn HotCalls {
+        &*self.inner.hot
     }
 
     fn name(&self) -> &str {
@@ -159,6 +169,7 @@ impl fmt::Debug for S3Bucket {
         f.debug_struct("S3Bucket")
             .field("location", &self.place().to_string())
             .field("region", &self.inner.clients.region)
+            .field("client", &self.inner.choice)
             .finish_non_exhaustive()
     }
 }
@@ -171,6 +182,12 @@ impl Bucket for S3Bucket {
 
     fn location(&self) -> String {
         self.place().to_string()
+    }
+
+    fn with_own_connections(&self) -> Option<Arc<dyn Bucket>> {
+        let Inner { clients, bucket, prefix, endpoint, quirks, .. } = &*self.inner;
+        let clients = clients.with_own_connections();
+        Some(Arc::new(Self::over(clients, bucket.clone(), prefix.clone(), endpoint.clone(), quirks.clone())))
     }
 
     async fn list(&self, request: &ListRequest) -> Result<Page> {

@@ -9,6 +9,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use crate::kubernetes::worker_objects;
 use crate::pachd::pipelines::Workers;
@@ -17,7 +19,7 @@ use crate::programs::kubernetes::NODE;
 /// How often an API server that is away is asked again, a tenth of a second apart.
 const TRIES: u32 = 600;
 
-/// A thread with a runtime of its own: pachd's calls hold locks while they wait for it.
+/// A thread with a runtime of its own, for callers that are not async.
 #[derive(Debug)]
 pub(super) struct KubernetesWorkers {
     calls: Sender<Call>,
@@ -45,13 +47,21 @@ impl Workers for KubernetesWorkers {
         let (done, wait) = channel();
         let objects = Box::new(worker_objects(pipeline, version, spec_commit, replicas));
         let _ = self.calls.send(Call::Replace { pipeline: pipeline.to_owned(), objects, done });
-        let _ = wait.recv();
+        let _ = let_others_run(|| wait.recv());
     }
 
     fn any_left(&self, pipeline: &str) -> bool {
         let (answer, wait) = channel();
         let _ = self.calls.send(Call::AnyLeft { pipeline: pipeline.to_owned(), answer });
-        wait.recv().unwrap_or(true)
+        let_others_run(|| wait.recv().unwrap_or(true))
+    }
+}
+
+/// Waits, while another thread does what this one has to do for its runtime: with all of them waiting no time would pass.
+fn let_others_run<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::CurrentThread) | Err(_) => wait(),
+        Ok(_) => block_in_place(wait),
     }
 }
 

@@ -64,7 +64,7 @@ impl ClusterOnKubernetes {
         deployment.deployment_id = id;
         deployment.storage_v2 = options.storage_v2;
         // The volume itself is the provisioner's work: all that is used of this is that there is a claim.
-        deployment.etcd = Etcd::StatefulSet(EtcdVolume::HostPath(String::new()));
+        deployment.etcd = Etcd::StatefulSet(vec![EtcdVolume::HostPath(String::new())]);
         let objects = deployment.objects().into_iter().filter_map(adapt).collect();
         cluster.create(kubernetes, objects, node_ports).await?;
         Ok(cluster)
@@ -131,6 +131,7 @@ impl ClusterOnKubernetes {
                 clock,
                 deployment_id,
                 auth: options.auth.clone(),
+                etcd_members: 1,
             },
         )
         .await?;

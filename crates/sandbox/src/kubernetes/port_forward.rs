@@ -106,7 +106,7 @@ pub(crate) async fn serve(
             }
         }
         let connection = match address {
-            Some(address) => TcpStream::connect(address).await.ok(),
+            Some(address) => connect(address).await.ok(),
             None => None,
         };
         let Some(connection) = connection else {
@@ -159,6 +159,13 @@ pub(crate) async fn serve(
     }
     // The client may be gone already; then there is nobody to say goodbye to.
     let _ = sink.send(Message::Close(None)).await;
+}
+
+/// Small writes go at once, as a node's do: they are parts of somebody's calls.
+async fn connect(address: &SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn frame(channel: usize, bytes: &[u8]) -> Message {

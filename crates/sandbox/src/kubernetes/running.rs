@@ -262,15 +262,15 @@ impl KubernetesServer {
         self.api.store.with(|state| objects::delete(state, resource, &key, &now, false)).map(drop)
     }
 
-    /// Creates the objects of a Pachyderm deployment. Cluster-wide ones that an earlier deployment made are shared. etcd's
-    /// volume gets a folder when it is of the sandbox's own CSI driver.
+    /// Creates the objects of a Pachyderm deployment. Cluster-wide ones that an earlier deployment made are shared. Volumes
+    /// of etcd that are the sandbox's own CSI driver's get a folder.
     ///
     /// # Errors
     ///
     /// 409 when one in the namespace exists already, 422 when its node ports are taken, 500 when the folder can't be made.
     pub fn deploy(&self, deployment: &PachydermDeployment) -> Result<(), StatusError> {
         self.create_namespace(&deployment.namespace)?;
-        if let Some(handle) = deployment.own_volume() {
+        for handle in deployment.own_volumes() {
             let made = self.csi.create_volume(handle, ETCD_VOLUME_BYTES);
             made.map_err(|error| StatusError::new(500, "InternalError", error.to_string()))?;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::api::{AuthOptions, ExtractClock, Faults, PachdService, Port};
-use super::etcd::{EtcdService, Identity};
+use super::etcd::{EtcdService, Membership};
 use super::grpc::Listener;
 use super::pipelines::{NoWorkers, Pipelines, Workers};
 use super::recorded::Recorded;
@@ -27,6 +27,8 @@ pub struct PachdOptions {
     pub deployment_id: String,
     /// Present when auth is on from the start.
     pub auth: Option<AuthOptions>,
+    /// How many members etcd has; at least one.
+    pub etcd_members: usize,
 }
 
 impl Default for PachdOptions {
@@ -37,6 +39,7 @@ impl Default for PachdOptions {
             clock: ExtractClock::Now,
             deployment_id: "sandbox-deployment".to_owned(),
             auth: None,
+            etcd_members: 1,
         }
     }
 }
@@ -47,10 +50,11 @@ pub struct PachdServer {
     state: State,
     pipelines: Arc<Pipelines>,
     faults: Arc<Faults>,
-    etcd_service: Arc<EtcdService>,
     external: Listener,
     peer: Listener,
-    etcd: Listener,
+    /// Every member; there is a first one.
+    etcd: Vec<(Arc<EtcdService>, Listener)>,
+    etcd_membership: Arc<Membership>,
     master: JoinHandle<()>,
 }
 
@@ -74,12 +78,18 @@ impl PachdServer {
             pipelines: Arc::clone(&pipelines) as _,
             deployment_id: options.deployment_id,
         };
-        let etcd_service = Arc::new(EtcdService::new(Arc::clone(&state.store), Identity::default()));
+        let etcd_membership = Arc::new(Membership::of(options.etcd_members.max(1)));
         let external = Listener::start(Arc::new(service.clone())).await?;
         let peer = Listener::start(Arc::new(service.at(Port::Peer))).await?;
-        let etcd = Listener::start(Arc::clone(&etcd_service) as _).await?;
+        let mut etcd = Vec::new();
+        for member in etcd_membership.members() {
+            let (store, membership) = (Arc::clone(&state.store), Arc::clone(&etcd_membership));
+            let service = Arc::new(EtcdService::of_member(store, member.clone(), membership));
+            let listener = Listener::start(Arc::clone(&service) as _).await?;
+            etcd.push((service, listener));
+        }
         let master = tokio::spawn(Arc::clone(&pipelines).run(options.master_interval));
-        Ok(Self { state, pipelines, faults, etcd_service, external, peer, etcd, master })
+        Ok(Self { state, pipelines, faults, external, peer, etcd, etcd_membership, master })
     }
 
     /// Address of the external port (650 in a pod).
@@ -92,9 +102,19 @@ impl PachdServer {
         self.peer.address()
     }
 
-    /// Address of etcd's client port.
+    /// Address of the client port of etcd's first member.
     pub fn etcd(&self) -> SocketAddr {
-        self.etcd.address()
+        self.etcd[0].1.address()
+    }
+
+    /// Addresses of the client ports of all members of etcd.
+    pub fn etcd_members(&self) -> Vec<SocketAddr> {
+        self.etcd.iter().map(|(_, listener)| listener.address()).collect()
+    }
+
+    /// Which members etcd has, and which of them leads.
+    pub fn etcd_membership(&self) -> &Arc<Membership> {
+        &self.etcd_membership
     }
 
     /// The state behind everything: for tests that write as an intruder would.
@@ -112,14 +132,14 @@ impl PachdServer {
         &self.faults
     }
 
-    /// The etcd service, for its alarm.
+    /// The service of etcd's first member, for its alarm.
     pub fn etcd_service(&self) -> &Arc<EtcdService> {
-        &self.etcd_service
+        &self.etcd[0].0
     }
 
     /// Closes every open connection to etcd without a word.
     pub fn drop_etcd_connections(&self) {
-        self.etcd.drop_connections();
+        self.etcd.iter().for_each(|(_, listener)| listener.drop_connections());
     }
 
     /// Closes every open connection to pachd without a word.

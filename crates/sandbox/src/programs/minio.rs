@@ -38,7 +38,7 @@ impl Minio {
     /// Starts one that has these buckets, and waits until it serves.
     ///
     /// # Errors
-    /// When there is no MinIO, or it doesn't serve within a minute.
+    /// When there is no MinIO, or it doesn't serve.
     pub async fn start(buckets: &[&str]) -> Result<Self, ProgramError> {
         let program = program()?;
         let mut tries = 1;

@@ -3,17 +3,20 @@
 mod folder;
 #[cfg(feature = "programs")]
 pub mod kubernetes;
+mod log;
 pub mod minio;
 mod process;
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Why a server could not be started, or stopped serving.
-#[derive(Debug, thiserror::Error)]
+/// Why a server could not be started, or stopped serving. Its `Debug` is its text as well: logs are read in a test's panic.
+#[derive(thiserror::Error)]
 pub enum ProgramError {
     /// There is no such program, and what to install.
     #[error("{program} is missing: {advice}")]
@@ -46,12 +49,20 @@ pub enum ProgramError {
         log: String,
     },
     /// The process runs and doesn't serve.
-    #[error("{program} does not serve after a minute; the end of its log:\n{log}")]
+    #[error("{program} does not serve after {} s; the end of its log:\n{log}", LONGEST.as_secs())]
     NotReady {
         /// The program's name.
         program: String,
         /// The end of its log.
         log: String,
+    },
+    /// Everything runs, and what was waited for does not come.
+    #[error("after {} s: {what}\n{logs}", LONGEST.as_secs())]
+    NeverCame {
+        /// How things were when last looked at.
+        what: String,
+        /// The ends of all logs, each under its name.
+        logs: String,
     },
     /// A server refused what its start needs.
     #[cfg(feature = "programs")]
@@ -62,6 +73,12 @@ pub enum ProgramError {
         /// The client's error.
         source: Box<kube::Error>,
     },
+}
+
+impl fmt::Debug for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ProgramError {
@@ -75,6 +92,9 @@ impl ProgramError {
         move |source| Self::Io { what: what.into(), source }
     }
 }
+
+/// How long a program may take for anything: nobody waits so long but on a machine that does much else, or for nothing.
+const LONGEST: Duration = Duration::from_secs(180);
 
 /// How often a start is tried while others take its ports.
 const TRIES: usize = 3;
@@ -102,5 +122,5 @@ async fn answers_ok(port: u16, path: &str) -> bool {
         stream.read_to_end(&mut answer).await?;
         io::Result::Ok(answer.starts_with(b"HTTP/1.1 200 "))
     };
-    matches!(tokio::time::timeout(std::time::Duration::from_secs(5), asked).await, Ok(Ok(true)))
+    matches!(tokio::time::timeout(Duration::from_secs(5), asked).await, Ok(Ok(true)))
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::ProgramError;
+use super::{LONGEST, ProgramError, log};
 
 /// Runs a program, and kills it when standard input is closed: by us, or by the system because we are gone in whatever
 /// way. Ends when the program does.
@@ -84,16 +84,13 @@ impl Process {
             }
             Ok(())
         };
-        tokio::time::timeout(Duration::from_secs(60), waiting)
+        tokio::time::timeout(LONGEST, waiting)
             .await
             .unwrap_or_else(|_| Err(ProgramError::NotReady { program: self.name.clone(), log: self.end_of_log() }))
     }
 
     fn end_of_log(&self) -> String {
-        let text = std::fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+        log::end(&self.log, LOG_LINES)
     }
 }
 

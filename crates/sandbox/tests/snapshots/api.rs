@@ -5,8 +5,8 @@ use kube::api::{ListParams, Patch, PatchParams};
 use sandbox::kubernetes::{KubernetesOptions, KubernetesServer, Rule};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, NAMESPACE, kind};
-use super::cluster::client;
+use super::bench::{Bench, kind};
+use super::cluster::{Kind, client, on_both};
 
 fn refusal<T: std::fmt::Debug>(result: kube::Result<T>) -> (u16, String) {
     match result {
@@ -15,13 +15,11 @@ fn refusal<T: std::fmt::Debug>(result: kube::Result<T>) -> (u16, String) {
     }
 }
 
-#[tokio::test]
-async fn a_snapshot_has_one_source_for_ever() {
-    let bench = Bench::start().await;
+async fn a_snapshot_has_one_source_for_ever(bench: Bench) {
     let one = "VolumeSnapshot.snapshot.storage.k8s.io \"s\" is invalid: spec.source: Invalid value: exactly one of \
                volumeSnapshotContentName and persistentVolumeClaimName must be set";
     for source in [json!({}), json!({"persistentVolumeClaimName": "a", "volumeSnapshotContentName": "b"})] {
-        let created = bench.create_snapshot(NAMESPACE, "s", json!({"source": source})).await;
+        let created = bench.create_snapshot(&bench.namespace, "s", json!({"source": source})).await;
         assert_eq!(refusal(created), (422, one.to_owned()));
     }
     let created = bench.snapshot("s", "data", Some("keep")).await;
@@ -34,6 +32,13 @@ async fn a_snapshot_has_one_source_for_ever() {
     assert_eq!(refusal(patched), (422, why.to_owned()));
     let label = Patch::Strategic(json!({"metadata": {"labels": {"a": "b"}}}));
     assert_eq!(refusal(bench.snapshots().patch("s", &PatchParams::default(), &label).await).0, 415);
+}
+
+#[tokio::test]
+async fn the_status_is_written_apart_from_the_rest() {
+    println!("not on real controllers: they can't be kept from writing the status, too");
+    let bench = Bench::start(Kind::Sandbox, "status").await;
+    bench.snapshot("s", "data", Some("keep")).await;
     let status = Patch::Merge(json!({"spec": {"volumeSnapshotClassName": "none"}, "status": {"readyToUse": true}}));
     bench.cluster.server().pause_controllers(true);
     let patched = bench.snapshots().patch_status("s", &PatchParams::default(), &status).await.unwrap();
@@ -43,11 +48,12 @@ async fn a_snapshot_has_one_source_for_ever() {
 
 #[tokio::test]
 async fn rights_and_the_request_log_cover_snapshots() {
-    let bench = Bench::start().await;
+    println!("not on real controllers: users with rules and the request log are the sandbox's");
+    let bench = Bench::start(Kind::Sandbox, "rights").await;
     let rules = vec![Rule::new(&["snapshot.storage.k8s.io"], &["volumesnapshots"], &["get", "create"])];
     bench.cluster.server().add_user("limited-token", "limited", rules);
     let limited = client(bench.cluster.server(), "limited").await;
-    let snapshots = kube::Api::namespaced_with(limited.clone(), NAMESPACE, &kind("VolumeSnapshot"));
+    let snapshots = kube::Api::namespaced_with(limited.clone(), &bench.namespace, &kind("VolumeSnapshot"));
     let mut snapshot = kube::api::DynamicObject::new("s", &kind("VolumeSnapshot"));
     snapshot.data = json!({"spec": {"source": {"persistentVolumeClaimName": "data"}}});
     bench.cluster.server().clear_requests();
@@ -55,7 +61,7 @@ async fn rights_and_the_request_log_cover_snapshots() {
     let changes = bench.cluster.server().changes();
     assert_eq!((changes.len(), changes[0].resource.as_str(), changes[0].name.as_str()), (1, "volumesnapshots", "s"));
     let why = "volumesnapshots.snapshot.storage.k8s.io is forbidden: User \"limited\" cannot list resource \
-               \"volumesnapshots\" in API group \"snapshot.storage.k8s.io\" in the namespace \"storage\"";
+               \"volumesnapshots\" in API group \"snapshot.storage.k8s.io\" in the namespace \"rights\"";
     assert_eq!(refusal(snapshots.list(&ListParams::default()).await), (403, why.to_owned()));
     let contents = kube::Api::<kube::api::DynamicObject>::all_with(limited, &kind("VolumeSnapshotContent"));
     assert_eq!(refusal(contents.get("c").await).0, 403);
@@ -63,8 +69,9 @@ async fn rights_and_the_request_log_cover_snapshots() {
 
 #[tokio::test]
 async fn without_the_definitions_the_group_is_unknown() {
+    println!("not on real controllers: the bench has the kinds of snapshots from its start");
     let get = |path: &str| Request::get(path).body(Vec::new()).unwrap();
-    let path = format!("/apis/snapshot.storage.k8s.io/v1/namespaces/{NAMESPACE}/volumesnapshots");
+    let path = "/apis/snapshot.storage.k8s.io/v1/namespaces/default/volumesnapshots";
     for snapshots in [true, false] {
         let options = KubernetesOptions { snapshots, ..KubernetesOptions::default() };
         let server = KubernetesServer::start(options).await.unwrap();
@@ -72,7 +79,7 @@ async fn without_the_definitions_the_group_is_unknown() {
         let groups: Value = client.request(get("/apis")).await.unwrap();
         let listed = groups["groups"].as_array().unwrap().iter().any(|it| it["name"] == "snapshot.storage.k8s.io");
         assert_eq!(listed, snapshots);
-        let answer = client.request_text(get(&path)).await;
+        let answer = client.request_text(get(path)).await;
         if snapshots {
             answer.unwrap();
             let kinds: Value = client.request(get("/apis/snapshot.storage.k8s.io/v1")).await.unwrap();
@@ -94,4 +101,8 @@ async fn without_the_definitions_the_group_is_unknown() {
             assert_eq!(refusal(client.request_text(get("/apis/snapshot.storage.k8s.io/v1")).await).0, 404);
         }
     }
+}
+
+on_both! {
+    Real a_snapshot_has_one_source_for_ever
 }

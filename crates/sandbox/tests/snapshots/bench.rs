@@ -1,7 +1,6 @@
 //! Claims, snapshots and what becomes of them, in a cluster with the CSI driver.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolume, PersistentVolumeClaim};
 use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
@@ -10,9 +9,8 @@ use kube::{Api, Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::cluster::{CSI_DRIVER, Cluster};
+use super::cluster::{CSI_DRIVER, Cluster, Kind};
 
-pub(crate) const NAMESPACE: &str = "storage";
 pub(crate) const GIB: &str = "1Gi";
 
 /// A kind of the snapshot group.
@@ -24,41 +22,37 @@ pub(crate) fn object<K: DeserializeOwned>(value: Value) -> K {
     serde_json::from_value(value).unwrap()
 }
 
-/// Looks until there is an answer; the test's own time limit is the only other end.
-pub(crate) async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), looking).await.expect("what was waited for never came")
-}
-
+/// One case's part of a cluster.
 pub(crate) struct Bench {
     pub(crate) cluster: Cluster,
     pub(crate) client: Client,
+    pub(crate) namespace: String,
 }
 
 impl Bench {
-    /// A cluster with the StorageClass `dir` and the VolumeSnapshotClasses `keep` and `drop`; none is the default.
-    pub(crate) async fn start() -> Self {
-        let (cluster, client) = Cluster::start().await;
-        let bench = Bench { cluster, client };
-        bench.namespace(NAMESPACE).await;
+    /// A namespace of its own, in a cluster with the StorageClass `dir` and the VolumeSnapshotClasses `keep` and `drop`; none
+    /// is the default.
+    pub(crate) async fn start(kind: Kind, case: &str) -> Self {
+        let (cluster, client) = Cluster::start(kind).await;
+        let mut namespace = case.replace('_', "-");
+        namespace.truncate(50);
+        let bench = Bench { cluster, client, namespace };
+        bench.create_namespace(&bench.namespace).await;
         let class = object(json!({"metadata": {"name": "dir"}, "provisioner": CSI_DRIVER, "reclaimPolicy": "Delete"}));
         let classes: Api<k8s_openapi::api::storage::v1::StorageClass> = Api::all(bench.client.clone());
-        classes.create(&PostParams::default(), &class).await.unwrap();
+        shared(classes.create(&PostParams::default(), &class).await);
         bench.snapshot_class("keep", CSI_DRIVER, json!({"deletionPolicy": "Retain"})).await;
         bench.snapshot_class("drop", CSI_DRIVER, json!({"deletionPolicy": "Delete"})).await;
         bench
     }
 
-    pub(crate) async fn namespace(&self, name: &str) {
+    pub(crate) async fn create_namespace(&self, name: &str) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.create(&PostParams::default(), &object(json!({"metadata": {"name": name}}))).await.unwrap();
+    }
+
+    fn snapshot_classes(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &kind("VolumeSnapshotClass"))
     }
 
     pub(crate) async fn snapshot_class(&self, name: &str, driver: &str, mut class: Value) {
@@ -66,15 +60,18 @@ impl Bench {
         class["metadata"]["name"] = json!(name);
         class["apiVersion"] = json!("snapshot.storage.k8s.io/v1");
         class["kind"] = json!("VolumeSnapshotClass");
-        let classes = Api::<DynamicObject>::all_with(self.client.clone(), &kind("VolumeSnapshotClass"));
-        classes.create(&PostParams::default(), &object(class)).await.unwrap();
+        shared(self.snapshot_classes().create(&PostParams::default(), &object(class)).await);
+    }
+
+    pub(crate) async fn delete_snapshot_class(&self, name: &str) {
+        self.snapshot_classes().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
-        Api::namespaced(self.client.clone(), NAMESPACE)
+        Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     pub(crate) fn claims(&self) -> Api<PersistentVolumeClaim> {
@@ -90,11 +87,32 @@ impl Bench {
     }
 
     pub(crate) fn snapshots(&self) -> Api<DynamicObject> {
-        self.snapshots_in(NAMESPACE)
+        self.snapshots_in(&self.namespace)
     }
 
     pub(crate) fn contents(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &kind("VolumeSnapshotContent"))
+    }
+
+    /// How many contents are there for snapshots of the namespace.
+    pub(crate) async fn count_contents(&self) -> usize {
+        let all = self.contents().list(&ListParams::default()).await.unwrap();
+        let own = |content: &&DynamicObject| {
+            content.data["spec"]["volumeSnapshotRef"]["namespace"] == self.namespace.as_str()
+        };
+        all.iter().filter(own).count()
+    }
+
+    /// How many volumes are there for claims of the namespace.
+    pub(crate) async fn count_volumes(&self) -> usize {
+        let all = self.volumes().list(&ListParams::default()).await.unwrap();
+        let namespace = |volume: &PersistentVolume| volume.spec.clone()?.claim_ref?.namespace;
+        all.iter().filter(|volume| namespace(volume).as_ref() == Some(&self.namespace)).count()
+    }
+
+    /// Looks until there is an answer.
+    pub(crate) async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        self.cluster.until(async || look().await.ok_or_else(|| format!("it never came: {what}"))).await
     }
 
     /// Asks for a claim of the class `dir`.
@@ -116,7 +134,7 @@ impl Bench {
 
     /// The folder of a claim's volume, once it is bound.
     pub(crate) async fn folder(&self, claim: &str) -> PathBuf {
-        let volume = until(async || {
+        let volume = self.until("a volume for the claim", async || {
             let claim = self.claims().get(claim).await.unwrap();
             let bound = claim.status.and_then(|status| status.phase).is_some_and(|phase| phase == "Bound");
             claim.spec.and_then(|spec| spec.volume_name).filter(|_| bound)
@@ -134,7 +152,9 @@ impl Bench {
 
     /// Waits until no snapshot holds a claim any more.
     pub(crate) async fn claim_released(&self, name: &str) {
-        until(async || (finalizers(&self.claims().get(name).await.unwrap()) == ["pvc-protection"]).then_some(())).await;
+        let claims = self.claims();
+        let released = async || (finalizers(&claims.get(name).await.unwrap()) == ["pvc-protection"]).then_some(());
+        self.until("the claim's release", released).await;
     }
 
     /// Asks for a snapshot of a claim.
@@ -143,7 +163,7 @@ impl Bench {
         if let Some(class) = class {
             spec["volumeSnapshotClassName"] = json!(class);
         }
-        self.create_snapshot(NAMESPACE, name, spec).await.unwrap()
+        self.create_snapshot(&self.namespace, name, spec).await.unwrap()
     }
 
     pub(crate) async fn create_snapshot(
@@ -171,11 +191,11 @@ impl Bench {
 
     /// The status of a snapshot, once it satisfies a condition.
     pub(crate) async fn status(&self, name: &str, mut condition: impl FnMut(&Value) -> bool) -> Value {
-        until(async || {
+        let look = async || {
             let status = self.snapshots().get(name).await.unwrap().data["status"].take();
-            condition(&status).then_some(status)
-        })
-        .await
+            if condition(&status) { Ok(status) } else { Err(format!("the status of {name} is {status}")) }
+        };
+        self.cluster.until(look).await
     }
 
     pub(crate) async fn ready(&self, name: &str) -> Value {
@@ -207,13 +227,14 @@ impl Bench {
     }
 
     pub(crate) async fn gone(&self, snapshot: &str) {
-        until(async || self.snapshots().get_opt(snapshot).await.unwrap().is_none().then_some(())).await;
+        let gone = async || self.snapshots().get_opt(snapshot).await.unwrap().is_none().then_some(());
+        self.until("the end of the snapshot", gone).await;
     }
 
     /// The message of the event with this reason about the object of this name, once there is one; and its type.
     pub(crate) async fn event(&self, namespace: &str, name: &str, reason: &str) -> (String, String) {
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        until(async || {
+        self.until(reason, async || {
             let fits = |event: &Event| {
                 event.involved_object.name.as_deref() == Some(name) && event.reason.as_deref() == Some(reason)
             };
@@ -221,6 +242,14 @@ impl Bench {
             all.items.into_iter().find(fits).map(|event| (event.message.unwrap(), event.type_.unwrap()))
         })
         .await
+    }
+}
+
+/// What every case creates is there already when they share a cluster.
+fn shared<T: std::fmt::Debug>(created: kube::Result<T>) {
+    match created {
+        Err(kube::Error::Api(status)) if status.code == 409 => {}
+        created => drop(created.unwrap()),
     }
 }
 

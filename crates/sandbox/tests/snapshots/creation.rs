@@ -7,8 +7,8 @@ use kube::api::{DynamicObject, ListParams, PostParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use super::bench::{Bench, GIB, NAMESPACE, finalizers, object, until};
-use super::cluster::{CSI_DRIVER, CsiCall};
+use super::bench::{Bench, GIB, finalizers, object};
+use super::cluster::{CSI_DRIVER, CsiCall, on_both};
 
 /// The finalizers and the status of an object at each of its versions after this one, until the condition holds.
 async fn history(
@@ -31,9 +31,7 @@ async fn history(
     panic!("the watch ended");
 }
 
-#[tokio::test]
-async fn finalizer_content_cut_and_readiness_come_in_the_recorded_order() {
-    let bench = Bench::start().await;
+async fn finalizer_content_cut_and_readiness_come_in_the_recorded_order(bench: Bench) {
     bench.claim("data").await;
     let version = bench.snapshots().list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
     let created = bench.snapshot("s", "data", Some("drop")).await;
@@ -69,7 +67,7 @@ async fn finalizer_content_cut_and_readiness_come_in_the_recorded_order() {
     );
     assert_eq!(
         (reference["uid"].as_str(), reference["name"].as_str(), reference["namespace"].as_str()),
-        (created.metadata.uid.as_deref(), Some("s"), Some(NAMESPACE))
+        (created.metadata.uid.as_deref(), Some("s"), Some(bench.namespace.as_str()))
     );
     assert!(contents[0].1.is_null(), "{contents:?}");
     let told = &contents.last().unwrap().1;
@@ -88,8 +86,8 @@ async fn finalizer_content_cut_and_readiness_come_in_the_recorded_order() {
         })
     );
     assert_eq!(
-        bench.event(NAMESPACE, "s", "SnapshotReady").await.0,
-        format!("Snapshot {NAMESPACE}/s is ready to use.")
+        bench.event(&bench.namespace, "s", "SnapshotReady").await.0,
+        format!("Snapshot {}/s is ready to use.", bench.namespace)
     );
 }
 
@@ -99,42 +97,37 @@ fn whole_seconds(nanoseconds: i64) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-#[tokio::test]
-async fn a_missing_claim_is_an_error_until_it_appears() {
-    let bench = Bench::start().await;
+async fn a_missing_claim_is_an_error_until_it_appears(bench: Bench) {
     bench.snapshot("s", "late", Some("keep")).await;
     let why = "Failed to create snapshot content with error snapshot controller failed to update s on API server: \
                cannot get claim from snapshot";
     assert_eq!(bench.error("s").await, why);
     assert_eq!(
-        bench.event(NAMESPACE, "s", "SnapshotContentCreationFailed").await,
+        bench.event(&bench.namespace, "s", "SnapshotContentCreationFailed").await,
         (why.to_owned(), "Warning".to_owned())
     );
     bench.claim("late").await;
     assert!(bench.ready("s").await["error"].is_null());
 }
 
-#[tokio::test]
-async fn a_claim_that_is_not_bound_yet_is_waited_for() {
-    let bench = Bench::start().await;
+async fn a_claim_that_is_not_bound_yet_is_waited_for(bench: Bench) {
     let default = json!({"snapshot.storage.kubernetes.io/is-default-class": "true"});
     let class = json!({"deletionPolicy": "Delete", "metadata": {"annotations": default}});
     bench.snapshot_class("usual", CSI_DRIVER, class).await;
     bench.cluster.delay(CsiCall::CreateVolume, Duration::from_secs(3600));
     bench.ask("data", GIB, None).await;
     bench.snapshot("s", "data", None).await;
-    let (message, kind) = bench.event(NAMESPACE, "s", "SetDefaultSnapshotClassFailed").await;
+    let (message, kind) = bench.event(&bench.namespace, "s", "SetDefaultSnapshotClassFailed").await;
     let why = "the PVC data is not yet bound to a PV, will not attempt to take a snapshot";
     assert_eq!((message.contains(why), kind.as_str()), (true, "Warning"), "{message}");
-    bench.cluster.clear_faults();
+    bench.cluster.clear_faults().await;
     bench.ready("s").await;
     let snapshot = bench.snapshots().get("s").await.unwrap();
     assert_eq!(snapshot.data["spec"]["volumeSnapshotClassName"], "usual");
+    bench.delete_snapshot_class("usual").await;
 }
 
-#[tokio::test]
-async fn a_class_must_be_there_or_be_the_default() {
-    let bench = Bench::start().await;
+async fn a_class_must_be_there_or_be_the_default(bench: Bench) {
     bench.claim("data").await;
     bench.snapshot("named", "data", Some("none")).await;
     let why = "Failed to get snapshot class with error volumesnapshotclass.snapshot.storage.k8s.io \"none\" not found";
@@ -146,9 +139,7 @@ async fn a_class_must_be_there_or_be_the_default() {
     bench.ready("named").await;
 }
 
-#[tokio::test]
-async fn a_driver_that_nobody_serves_does_nothing_and_tells_nothing() {
-    let bench = Bench::start().await;
+async fn a_driver_that_nobody_serves_does_nothing_and_tells_nothing(bench: Bench) {
     bench.claim("data").await;
     bench.snapshot_class("foreign", "other.csi.example.com", json!({"deletionPolicy": "Delete"})).await;
     bench.snapshot("foreign", "data", Some("foreign")).await;
@@ -163,9 +154,7 @@ async fn a_driver_that_nobody_serves_does_nothing_and_tells_nothing() {
     assert!(bench.content_of("foreign").await.data["status"].is_null());
 }
 
-#[tokio::test]
-async fn a_volume_without_a_csi_driver_cannot_be_snapshotted() {
-    let bench = Bench::start().await;
+async fn a_volume_without_a_csi_driver_cannot_be_snapshotted(bench: Bench) {
     let spec = json!({"accessModes": ["ReadWriteOnce"], "capacity": {"storage": GIB}, "hostPath": {"path": "/tmp/hp"}});
     let volume: PersistentVolume = object(json!({"metadata": {"name": "hp"}, "spec": spec}));
     bench.volumes().create(&PostParams::default(), &volume).await.unwrap();
@@ -177,26 +166,34 @@ async fn a_volume_without_a_csi_driver_cannot_be_snapshotted() {
     });
     let claim = object(json!({"metadata": {"name": "data"}, "spec": spec}));
     bench.claims().create(&PostParams::default(), &claim).await.unwrap();
-    until(async || {
+    let bound = async || {
         let claim = bench.claims().get("data").await.unwrap();
         claim.status.filter(|status| status.phase.as_deref() == Some("Bound"))
-    })
-    .await;
+    };
+    bench.until("the claim's volume", bound).await;
     bench.snapshot("s", "data", Some("keep")).await;
     let why = "Failed to create snapshot content with error cannot find CSI PersistentVolumeSource for volume hp";
     assert_eq!(bench.error("s").await, why);
 }
 
-#[tokio::test]
-async fn the_claim_is_held_while_it_is_cut() {
-    let bench = Bench::start().await;
+async fn the_claim_is_held_while_it_is_cut(bench: Bench) {
     bench.claim("data").await;
     bench.cluster.delay(CsiCall::CreateSnapshot, Duration::from_secs(3600));
     bench.snapshot("s", "data", Some("keep")).await;
     bench.content_of("s").await;
     let held = finalizers(&bench.claims().get("data").await.unwrap());
     assert_eq!(held, ["pvc-protection", "pvc-as-source-protection"]);
-    bench.cluster.clear_faults();
+    bench.cluster.clear_faults().await;
     bench.ready("s").await;
     bench.claim_released("data").await;
+}
+
+on_both! {
+    Real finalizer_content_cut_and_readiness_come_in_the_recorded_order
+    Real a_missing_claim_is_an_error_until_it_appears
+    RealAlone a_claim_that_is_not_bound_yet_is_waited_for
+    Real a_class_must_be_there_or_be_the_default
+    RealAlone a_driver_that_nobody_serves_does_nothing_and_tells_nothing
+    Real a_volume_without_a_csi_driver_cannot_be_snapshotted
+    RealAlone the_claim_is_held_while_it_is_cut
 }

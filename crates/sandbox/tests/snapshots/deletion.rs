@@ -7,24 +7,20 @@ use kube::ResourceExt as _;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
-use super::bench::{Bench, finalizers, object, until};
-use super::cluster::{CsiCall, GrpcCode, NODE};
+use super::bench::{Bench, finalizers, object};
+use super::cluster::{CsiCall, GrpcCode, on_both};
 
-#[tokio::test]
-async fn with_the_policy_delete_content_and_data_go() {
-    let bench = Bench::start().await;
+async fn with_the_policy_delete_content_and_data_go(bench: Bench) {
     bench.claim("data").await;
     bench.snapshot("s", "data", Some("drop")).await;
     let folder = bench.snapshot_folder("s").await;
     bench.delete_snapshot("s").await;
     bench.gone("s").await;
-    assert!(bench.contents().list(&Default::default()).await.unwrap().items.is_empty());
+    assert_eq!(bench.count_contents().await, 0);
     assert!(!folder.exists());
 }
 
-#[tokio::test]
-async fn with_the_policy_retain_they_stay_and_can_be_imported_elsewhere() {
-    let bench = Bench::start().await;
+async fn with_the_policy_retain_they_stay_and_can_be_imported_elsewhere(bench: Bench) {
     let data = bench.claim("data").await;
     std::fs::write(data.join("file"), "kept").unwrap();
     bench.snapshot("s", "data", Some("keep")).await;
@@ -36,13 +32,14 @@ async fn with_the_policy_retain_they_stay_and_can_be_imported_elsewhere() {
     assert_eq!(content.annotations()["snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"], "yes");
     assert_eq!(std::fs::read_to_string(folder.join("file")).unwrap(), "kept");
 
-    bench.namespace("elsewhere").await;
+    let elsewhere = format!("{}-elsewhere", bench.namespace);
+    bench.create_namespace(&elsewhere).await;
     let handle = content.data["status"]["snapshotHandle"].as_str().unwrap();
-    bench.import("imported", handle, "elsewhere", "copy").await;
+    bench.import("imported", handle, &elsewhere, "copy").await;
     let spec = json!({"source": {"volumeSnapshotContentName": "imported"}});
-    let copy = bench.create_snapshot("elsewhere", "copy", spec).await.unwrap();
-    let status = until(async || {
-        let status = bench.snapshots_in("elsewhere").get("copy").await.unwrap().data["status"].take();
+    let copy = bench.create_snapshot(&elsewhere, "copy", spec).await.unwrap();
+    let status = bench.until("the copy's readiness", async || {
+        let status = bench.snapshots_in(&elsewhere).get("copy").await.unwrap().data["status"].take();
         (status["readyToUse"] == true).then_some(status)
     });
     assert_eq!(status.await["boundVolumeSnapshotContentName"], "imported");
@@ -51,16 +48,14 @@ async fn with_the_policy_retain_they_stay_and_can_be_imported_elsewhere() {
     assert_eq!(imported.data["status"]["creationTime"], content.data["status"]["creationTime"]);
 }
 
-#[tokio::test]
-async fn a_content_for_another_snapshot_is_not_bound() {
-    let bench = Bench::start().await;
-    bench.import("taken", "snap-1", super::bench::NAMESPACE, "other").await;
+async fn a_content_for_another_snapshot_is_not_bound(bench: Bench) {
+    bench.import("taken", "snap-1", &bench.namespace, "other").await;
     for (name, content, why) in [
         ("s", "taken", "VolumeSnapshotContent [taken] is bound to a different snapshot"),
         ("none", "absent", "VolumeSnapshotContent is missing"),
     ] {
         let spec = json!({"source": {"volumeSnapshotContentName": content}});
-        bench.create_snapshot(super::bench::NAMESPACE, name, spec).await.unwrap();
+        bench.create_snapshot(&bench.namespace, name, spec).await.unwrap();
         assert_eq!(bench.error(name).await, why);
     }
     let taken = bench.contents().get("taken").await.unwrap();
@@ -70,9 +65,7 @@ async fn a_content_for_another_snapshot_is_not_bound() {
     assert_eq!(taken.data["status"]["error"]["message"], why);
 }
 
-#[tokio::test]
-async fn a_deletion_that_fails_is_told_on_the_content_only() {
-    let bench = Bench::start().await;
+async fn a_deletion_that_fails_is_told_on_the_content_only(bench: Bench) {
     bench.claim("data").await;
     bench.snapshot("s", "data", Some("drop")).await;
     let folder = bench.snapshot_folder("s").await;
@@ -84,51 +77,47 @@ async fn a_deletion_that_fails_is_told_on_the_content_only() {
     let waiting = bench.snapshots().get("s").await.unwrap();
     assert!(waiting.metadata.deletion_timestamp.is_some() && waiting.data["status"] == before);
     assert!(folder.exists());
-    bench.cluster.clear_faults();
+    bench.cluster.clear_faults().await;
     bench.gone("s").await;
     assert!(!folder.exists());
 }
 
-#[tokio::test]
-async fn a_snapshot_that_is_deleted_while_it_is_cut_goes_when_the_driver_is_done() {
-    let bench = Bench::start().await;
+async fn a_snapshot_that_is_deleted_while_it_is_cut_goes_when_the_driver_is_done(bench: Bench) {
     bench.claim("data").await;
     bench.cluster.delay(CsiCall::CreateSnapshot, Duration::from_secs(3600));
     bench.snapshot("s", "data", Some("drop")).await;
-    until(async || {
+    let bound = async || {
         let snapshot = bench.snapshots().get("s").await.unwrap();
         (finalizers(&snapshot).len() == 2).then_some(())
-    })
-    .await;
+    };
+    bench.until("both finalizers", bound).await;
     let content = bench.content_of("s").await.name_any();
     let cutting = "snapshot.storage.kubernetes.io/volumesnapshot-being-created";
-    until(async || bench.contents().get(&content).await.unwrap().annotations().get(cutting).cloned()).await;
+    let cut_begun = async || bench.contents().get(&content).await.unwrap().annotations().get(cutting).cloned();
+    bench.until("the beginning of the cut", cut_begun).await;
     bench.delete_snapshot("s").await;
-    until(async || bench.contents().get(&content).await.unwrap().metadata.deletion_timestamp).await;
+    let is_deleted = async || bench.contents().get(&content).await.unwrap().metadata.deletion_timestamp;
+    bench.until("the content's deletion", is_deleted).await;
     assert!(bench.snapshots().get("s").await.is_ok());
-    bench.cluster.clear_faults();
+    bench.cluster.clear_faults().await;
     bench.gone("s").await;
     assert!(bench.contents().get_opt(&content).await.unwrap().is_none());
     bench.claim_released("data").await;
 }
 
-#[tokio::test]
-async fn with_a_claim_its_volume_goes() {
-    let bench = Bench::start().await;
+async fn with_a_claim_its_volume_goes(bench: Bench) {
     let folder = bench.claim("data").await;
     bench.claims().delete("data", &DeleteParams::default()).await.unwrap();
-    until(async || bench.volumes().list(&Default::default()).await.unwrap().items.is_empty().then_some(())).await;
+    bench.until("the volume's end", async || (bench.count_volumes().await == 0).then_some(())).await;
     assert!(!folder.exists());
 }
 
-#[tokio::test]
-async fn a_claim_that_a_pod_uses_goes_with_the_pod() {
-    let bench = Bench::start().await;
+async fn a_claim_that_a_pod_uses_goes_with_the_pod(bench: Bench) {
     let folder = bench.claim("data").await;
     let volume = json!({"name": "data", "persistentVolumeClaim": {"claimName": "data"}});
     let pod = json!({
         "metadata": {"name": "user"},
-        "spec": {"nodeName": NODE, "containers": [{"name": "c", "image": "i"}], "volumes": [volume]},
+        "spec": {"nodeName": bench.cluster.node(), "containers": [{"name": "c", "image": "i"}], "volumes": [volume]},
     });
     let pods = bench.api::<Pod>();
     pods.create(&PostParams::default(), &object(pod)).await.unwrap();
@@ -136,14 +125,25 @@ async fn a_claim_that_a_pod_uses_goes_with_the_pod() {
         let pod = pods.get("user").await.unwrap();
         pod.status.filter(|status| status.phase.as_deref() == Some("Running"))
     };
-    until(running).await;
+    bench.until("the pod", running).await;
     bench.claims().delete("data", &DeleteParams::default()).await.unwrap();
     bench.claim("unused").await;
     bench.claims().delete("unused", &DeleteParams::default()).await.unwrap();
-    until(async || bench.claims().get_opt("unused").await.unwrap().is_none().then_some(())).await;
+    let unused_gone = async || bench.claims().get_opt("unused").await.unwrap().is_none().then_some(());
+    bench.until("the end of the other claim", unused_gone).await;
     assert!(bench.claims().get("data").await.unwrap().metadata.deletion_timestamp.is_some());
     assert!(folder.exists());
     pods.delete("user", &DeleteParams::default()).await.unwrap();
-    until(async || (!folder.exists()).then_some(())).await;
+    bench.until("the end of the volume's folder", async || (!folder.exists()).then_some(())).await;
     assert!(bench.claims().get_opt("data").await.unwrap().is_none());
+}
+
+on_both! {
+    Real with_the_policy_delete_content_and_data_go
+    Real with_the_policy_retain_they_stay_and_can_be_imported_elsewhere
+    Real a_content_for_another_snapshot_is_not_bound
+    RealAlone a_deletion_that_fails_is_told_on_the_content_only
+    RealAlone a_snapshot_that_is_deleted_while_it_is_cut_goes_when_the_driver_is_done
+    Real with_a_claim_its_volume_goes
+    Real a_claim_that_a_pod_uses_goes_with_the_pod
 }

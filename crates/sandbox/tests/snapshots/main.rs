@@ -1,6 +1,7 @@
-//! Volume snapshots of the sandbox's CSI driver, through a real client: each case as it was recorded on real controllers.
-#![cfg(feature = "kubernetes")]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+//! Volume snapshots, through a real client: each case on the real controllers over a CSI driver whose volumes are folders, and on
+//! the sandbox's.
+#![cfg(feature = "programs")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod api;
 mod bench;

@@ -1,10 +1,9 @@
 //! Claims that are made from snapshots.
 
-use super::bench::{Bench, GIB, NAMESPACE};
+use super::bench::{Bench, GIB};
+use super::cluster::on_both;
 
-#[tokio::test]
-async fn a_restored_claim_holds_what_was_there_at_the_cut() {
-    let bench = Bench::start().await;
+async fn a_restored_claim_holds_what_was_there_at_the_cut(bench: Bench) {
     let data = bench.claim("data").await;
     std::fs::create_dir(data.join("folder")).unwrap();
     std::fs::write(data.join("folder/file"), "before").unwrap();
@@ -20,9 +19,7 @@ async fn a_restored_claim_holds_what_was_there_at_the_cut() {
     assert_eq!(status.capacity.unwrap()["storage"].0, "2Gi");
 }
 
-#[tokio::test]
-async fn a_claim_that_cannot_be_restored_stays_pending() {
-    let bench = Bench::start().await;
+async fn a_claim_that_cannot_be_restored_stays_pending(bench: Bench) {
     bench.claim("data").await;
     bench.snapshot("s", "data", Some("keep")).await;
     bench.ready("s").await;
@@ -31,7 +28,7 @@ async fn a_claim_that_cannot_be_restored_stays_pending() {
                    not found";
     for (claim, size, snapshot, why) in [("small", "1Mi", "s", small), ("orphan", GIB, "nosnap", missing)] {
         bench.ask(claim, size, Some(snapshot)).await;
-        let (message, kind) = bench.event(NAMESPACE, claim, "ProvisioningFailed").await;
+        let (message, kind) = bench.event(&bench.namespace, claim, "ProvisioningFailed").await;
         let why = format!("error getting handle for DataSource Type VolumeSnapshot by Name {snapshot}: {why}");
         assert_eq!((message, kind.as_str()), (why, "Warning"));
         let phase = bench.claims().get(claim).await.unwrap().status.unwrap().phase;
@@ -39,4 +36,9 @@ async fn a_claim_that_cannot_be_restored_stays_pending() {
     }
     bench.snapshot("nosnap", "data", Some("keep")).await;
     bench.folder("orphan").await;
+}
+
+on_both! {
+    Real a_restored_claim_holds_what_was_there_at_the_cut
+    Real a_claim_that_cannot_be_restored_stays_pending
 }

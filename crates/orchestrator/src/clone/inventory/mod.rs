@@ -59,6 +59,12 @@ impl InventoryEntry {
         }
     }
 
+    /// Whether nothing is said of an object, only that the clone may have one under this key which the source lacks.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.source_version.0.is_empty()
+    }
+
     pub(super) fn new(
         source: ObjectMeta,
         destination_key: Key,

@@ -66,11 +66,12 @@ impl List {
 async fn row(vault: &Vault, entry: RunEntry) -> Result<Row, Error> {
     let state = match entry.state {
         RunState::Complete => "recovery-point",
+        RunState::Superseded => "superseded",
         RunState::Captured => "captured",
         RunState::Incomplete => "incomplete",
     };
     let manifest = match entry.state {
-        RunState::Complete => Some(manifest::read(&vault.read_manifest(&entry.run).await?)),
+        RunState::Complete | RunState::Superseded => Some(manifest::read(&vault.read_manifest(&entry.run).await?)),
         _ => None,
     };
     let (manifest, problem) = match manifest {

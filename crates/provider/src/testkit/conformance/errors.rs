@@ -75,7 +75,7 @@ async fn volumes_wrong_credentials(fixture: &dyn VolumeFixture) -> Outcome {
         identity: "conformance-credentials".to_owned(),
         owner: owner.clone(),
         description: "conformance".to_owned(),
-        limit: Duration::from_secs(60),
+        limit: Duration::from_secs(180),
         notices: Notices::to_nobody(),
     };
     let kinds = [ErrorKind::Unauthenticated, ErrorKind::Denied];

@@ -38,7 +38,7 @@ pub(super) fn request(volume: &VolumeId, owner: &Owner, name: &str) -> CutReques
         identity: format!("{}-{name}", owner.cluster),
         owner: owner.clone(),
         description: "pachsnap conformance".to_owned(),
-        limit: Duration::from_secs(60),
+        limit: Duration::from_secs(180),
         notices: Notices::to_nobody(),
     }
 }

@@ -14,11 +14,18 @@ const VOLUME: &str = "etcd-storage";
 
 pub(super) fn objects(deployment: &PachydermDeployment) -> Vec<Value> {
     match &deployment.etcd {
-        Etcd::StatefulSet(volume) => {
+        Etcd::StatefulSet(volumes) => {
             let mut objects = own_classes(deployment);
             objects.extend(storage_class(deployment));
-            objects.extend(bound_claim(deployment, "etcd-storage-etcd-0", "etcd-storage-etcd-0", volume, "Delete"));
-            objects.extend([headless_service(deployment), stateful_set(deployment), service(deployment)]);
+            for (member, volume) in volumes.iter().enumerate() {
+                let claim = format!("{VOLUME}-etcd-{member}");
+                objects.extend(bound_claim(deployment, &claim, &claim, volume, "Delete"));
+            }
+            objects.extend([
+                headless_service(deployment),
+                stateful_set(deployment, volumes.len()),
+                service(deployment),
+            ]);
             objects
         }
         Etcd::Deployment(volume) => {
@@ -37,7 +44,7 @@ pub(super) fn objects(deployment: &PachydermDeployment) -> Vec<Value> {
 
 /// The classes that the sandbox's own CSI driver needs, if etcd's volume is of that driver.
 fn own_classes(deployment: &PachydermDeployment) -> Vec<Value> {
-    if deployment.own_volume().is_none() {
+    if deployment.own_volumes().is_empty() {
         return Vec::new();
     }
     vec![
@@ -60,7 +67,7 @@ fn own_classes(deployment: &PachydermDeployment) -> Vec<Value> {
 }
 
 fn storage_class(deployment: &PachydermDeployment) -> Option<Value> {
-    if deployment.own_volume().is_some() {
+    if !deployment.own_volumes().is_empty() {
         return None;
     }
     let (provisioner, kind) = match &deployment.backend {
@@ -174,7 +181,7 @@ fn container(clustered: bool) -> Value {
     container
 }
 
-fn stateful_set(deployment: &PachydermDeployment) -> Value {
+fn stateful_set(deployment: &PachydermDeployment, members: usize) -> Value {
     let labels = json!({"app": "etcd", "suite": "pachyderm"});
     let mut claim = json!({"metadata": deployment.metadata(VOLUME, "etcd")});
     claim["metadata"]["annotations"] = json!({CLASS_ANNOTATION: STORAGE_CLASS});
@@ -184,7 +191,7 @@ fn stateful_set(deployment: &PachydermDeployment) -> Value {
         "kind": "StatefulSet",
         "metadata": deployment.metadata("etcd", "etcd"),
         "spec": {
-            "replicas": 1,
+            "replicas": members,
             "selector": {"matchLabels": labels},
             "serviceName": "etcd-headless",
             "template": {"metadata": {"name": "etcd", "labels": labels}, "spec": {"containers": [container(true)]}},

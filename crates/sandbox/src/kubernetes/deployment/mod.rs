@@ -68,8 +68,9 @@ pub enum Backend {
 /// How etcd is deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Etcd {
-    /// StatefulSet `etcd` with one pod and the claim `etcd-storage-etcd-0` (`--dynamic-etcd-nodes 1`).
-    StatefulSet(EtcdVolume),
+    /// StatefulSet `etcd` with a pod for each volume, and the claims `etcd-storage-etcd-0` and so on
+    /// (`--dynamic-etcd-nodes`).
+    StatefulSet(Vec<EtcdVolume>),
     /// Deployment `etcd` with the claim `etcd-storage` (`--static-etcd-volume`); with a host path no claim at all.
     Deployment(EtcdVolume),
 }
@@ -121,7 +122,7 @@ impl PachydermDeployment {
     pub fn new(namespace: &str, backend: Backend) -> Self {
         let etcd = match &backend {
             Backend::Local { host_path } => Etcd::Deployment(EtcdVolume::HostPath(format!("{host_path}/etcd"))),
-            _ => Etcd::StatefulSet(EtcdVolume::HostPath("/var/pachyderm/etcd".to_owned())),
+            _ => Etcd::StatefulSet(vec![EtcdVolume::HostPath("/var/pachyderm/etcd".to_owned())]),
         };
         PachydermDeployment {
             namespace: namespace.to_owned(),
@@ -149,17 +150,17 @@ impl PachydermDeployment {
         objects
     }
 
-    /// The handle of etcd's volume, if it is one of the sandbox's own CSI driver.
-    pub(crate) fn own_volume(&self) -> Option<&str> {
-        match &self.etcd {
-            Etcd::StatefulSet(EtcdVolume::Csi { driver, handle })
-            | Etcd::Deployment(EtcdVolume::Csi { driver, handle })
-                if driver == CSI_DRIVER =>
-            {
-                Some(handle)
-            }
+    /// The handles of those of etcd's volumes that are the sandbox's own CSI driver's.
+    pub(crate) fn own_volumes(&self) -> Vec<&str> {
+        let volumes = match &self.etcd {
+            Etcd::StatefulSet(volumes) => volumes.as_slice(),
+            Etcd::Deployment(volume) => std::slice::from_ref(volume),
+        };
+        let own = volumes.iter().filter_map(|volume| match volume {
+            EtcdVolume::Csi { driver, handle } if driver == CSI_DRIVER => Some(handle.as_str()),
             _ => None,
-        }
+        });
+        own.collect()
     }
 
     /// Metadata of an object that belongs to `app`.

@@ -4,11 +4,13 @@
 
 pub mod bolt_writer;
 pub mod key_value;
+pub mod membership;
 pub mod mvcc;
 pub mod server;
 pub mod snapshot;
 pub mod watch;
 
+pub use membership::Membership;
 pub use mvcc::Store;
 pub use server::EtcdService;
 pub use snapshot::Identity;

@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::snapshot::{self, ETCD_VERSION, Identity};
-use super::{Store, key_value, watch};
+use super::{Membership, Store, key_value, watch};
 use crate::pachd::grpc::{self, Answer, AnswerFuture, Call, one};
 
 /// Size of the messages a snapshot is sent in, in bytes.
@@ -23,18 +23,24 @@ const SNAPSHOT_MESSAGE: usize = 32 * 1024;
 /// Size of the SHA-256 at the end of a snapshot, in bytes.
 const DIGEST: usize = 32;
 
-/// Answers for an etcd of one member.
+/// Answers for one member of an etcd.
 #[derive(Debug)]
 pub struct EtcdService {
     store: Arc<Store>,
     identity: Identity,
+    membership: Arc<Membership>,
     no_space: AtomicBool,
 }
 
 impl EtcdService {
-    /// An etcd over a key space.
+    /// The only member of an etcd over a key space.
     pub fn new(store: Arc<Store>, identity: Identity) -> Self {
-        EtcdService { store, identity, no_space: AtomicBool::new(false) }
+        Self::of_member(store, identity.clone(), Arc::new(Membership::single(identity)))
+    }
+
+    /// One of several members over the same key space.
+    pub fn of_member(store: Arc<Store>, identity: Identity, membership: Arc<Membership>) -> Self {
+        EtcdService { store, identity, membership, no_space: AtomicBool::new(false) }
     }
 
     /// Raises or clears the alarm of a full database. While it is raised, every write is refused.
@@ -66,7 +72,7 @@ impl EtcdService {
             header: Some(self.header()),
             version: ETCD_VERSION.into(),
             db_size: size,
-            leader: self.identity.member_id,
+            leader: self.membership.leader(),
             raft_index: index,
             raft_term: 2,
             raft_applied_index: index,
@@ -106,14 +112,14 @@ impl EtcdService {
     }
 
     fn members(&self) -> MemberListResponse {
-        let member = Member {
-            id: self.identity.member_id,
-            name: self.identity.name.clone(),
+        let members = self.membership.members().iter().map(|identity| Member {
+            id: identity.member_id,
+            name: identity.name.clone(),
             peer_urls: vec!["http://127.0.0.1:2380".into()],
-            client_urls: vec![self.identity.client_url.clone()],
+            client_urls: vec![identity.client_url.clone()],
             is_learner: false,
-        };
-        MemberListResponse { header: Some(self.header()), members: vec![member] }
+        });
+        MemberListResponse { header: Some(self.header()), members: members.collect() }
     }
 
     async fn respond(self: Arc<Self>, mut call: Call) -> Result<Answer, Status> {

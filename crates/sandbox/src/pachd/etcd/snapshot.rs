@@ -16,7 +16,7 @@ pub struct Identity {
     pub cluster_id: u64,
     /// Member id of every answer's header.
     pub member_id: u64,
-    /// Name of the only member.
+    /// Name of the member.
     pub name: String,
     /// Address clients are told to use.
     pub client_url: String,

@@ -14,7 +14,7 @@ use super::flags;
 use crate::kubernetes::kubeconfig;
 use crate::programs::folder::Folder;
 use crate::programs::process::Process;
-use crate::programs::{ProgramError, TRIES, answers_ok, free_ports};
+use crate::programs::{ProgramError, TRIES, answers_ok, free_ports, log};
 
 /// Ready but for two checks that wait for a poll of a second: the rights of named users and the priority classes.
 const ALMOST_READY: &str = "/readyz?exclude=poststarthook/rbac/bootstrap-roles&exclude=poststarthook/scheduling/bootstrap-system-priority-classes";
@@ -54,7 +54,7 @@ impl ApiServer {
     /// Starts one that has the user `admin` alone. Builds the programs when they are nowhere, which takes minutes.
     ///
     /// # Errors
-    /// When a program is missing and can't be built, or doesn't serve within a minute.
+    /// When a program is missing and can't be built, or doesn't serve.
     pub async fn start() -> Result<Self, ProgramError> {
         Self::start_with(ApiServerOptions::default()).await
     }
@@ -112,10 +112,11 @@ impl ApiServer {
         self.process().take();
     }
 
-    /// Starts kube-apiserver again on the same port, over the same data; kills it before if it runs.
+    /// Starts kube-apiserver again on the same port, over the same data; kills it before if it runs. Controllers that were
+    /// refused meanwhile look for it at growing intervals: see [`super::KubernetesBench::restart_api_server`].
     ///
     /// # Errors
-    /// When it doesn't serve within a minute.
+    /// When it doesn't serve.
     pub async fn restart(&self) -> Result<(), ProgramError> {
         self.kill();
         let arguments = flags::api_server(self.folder.path(), self.etcd_port, self.port, &self.options);
@@ -182,6 +183,12 @@ impl ApiServer {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The last lines of each program's log, under its name.
+    #[must_use]
+    pub fn ends_of_logs(&self) -> String {
+        log::ends(self.folder.path(), 20)
     }
 
     pub(super) fn new_folder(&self, name: &str) -> Result<PathBuf, ProgramError> {

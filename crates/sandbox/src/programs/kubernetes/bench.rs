@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
+use tokio::time::Instant;
 
 use super::api_server::{ApiServer, ApiServerOptions};
 use super::controllers::{Controllers, STAGES};
 use super::csi_driver::CsiDriver;
 use super::{binaries, first_objects};
-use crate::programs::{ProgramError, TRIES, free_ports};
+use crate::programs::{LONGEST, ProgramError, TRIES, free_ports};
 
 /// A whole Kubernetes without containers: some seconds to start, 640 MB.
 ///
@@ -30,7 +31,7 @@ impl KubernetesBench {
     /// Starts one whose API server has the user `admin` alone.
     ///
     /// # Errors
-    /// When a program is missing and can't be built, or doesn't serve within a minute.
+    /// When a program is missing and can't be built, or doesn't serve.
     pub async fn start() -> Result<Self, ProgramError> {
         Self::start_with(ApiServerOptions::default()).await
     }
@@ -63,8 +64,8 @@ impl KubernetesBench {
         let driver = CsiDriver::start(binaries, api.folder(), state, [snapshotter, provisioner]).await?;
         let controllers = Controllers::start(binaries, api.folder(), [manager, snapshots, kwok])?;
         let bench = Self { controllers, driver, api };
-        tokio::time::timeout(Duration::from_secs(60), bench.settle(&client)).await.unwrap_or_else(|_| {
-            Err(ProgramError::NotReady { program: "a controller".to_owned(), log: "see the logs in its folder".into() })
+        tokio::time::timeout(LONGEST, bench.settle(&client)).await.unwrap_or_else(|_| {
+            Err(bench.never_came("a class can't be created, kwok has no node or the controller manager doesn't act"))
         })?;
         Ok(bench)
     }
@@ -95,6 +96,45 @@ impl KubernetesBench {
             settled = made => settled,
             ended = all_run => ended,
         }
+    }
+
+    /// Starts kube-apiserver again over the same data, and then everything that is its client. A controller that was refused
+    /// waits before it looks again, twice as long each time, up to a minute: as many of them as a deployment needs one after
+    /// the other would not act for minutes.
+    ///
+    /// # Errors
+    /// When one of them doesn't serve.
+    pub async fn restart_api_server(&self) -> Result<(), ProgramError> {
+        self.api.restart().await?;
+        self.controllers.restart()?;
+        self.driver.restart().await
+    }
+
+    /// Looks again and again until there is an answer; as long as there is none, `look` says how things are.
+    ///
+    /// # Errors
+    /// When none comes in 3 minutes ([`ProgramError::NeverCame`], with how things are and the ends of all logs), or when a
+    /// program has ended by itself.
+    pub async fn wait_for<T, F>(&self, mut look: impl FnMut() -> F) -> Result<T, ProgramError>
+    where
+        F: Future<Output = Result<T, String>>,
+    {
+        let ends = Instant::now() + LONGEST;
+        loop {
+            let what = match look().await {
+                Ok(found) => return Ok(found),
+                Err(what) => what,
+            };
+            self.check()?;
+            if Instant::now() >= ends {
+                return Err(self.never_came(&what));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn never_came(&self, what: &str) -> ProgramError {
+        ProgramError::NeverCame { what: what.to_owned(), logs: self.api.ends_of_logs() }
     }
 
     fn check(&self) -> Result<(), ProgramError> {

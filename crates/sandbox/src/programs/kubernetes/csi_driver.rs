@@ -62,7 +62,7 @@ impl CsiDriver {
     /// Starts the driver with csi-snapshotter and csi-provisioner again; kills them before if they run.
     ///
     /// # Errors
-    /// When the driver doesn't serve within a minute.
+    /// When the driver doesn't serve.
     pub async fn restart(&self) -> Result<(), ProgramError> {
         self.kill();
         let socket = self.folder.join("csi.sock");

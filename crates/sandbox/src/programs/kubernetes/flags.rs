@@ -87,6 +87,10 @@ pub(super) fn controller_manager(folder: &Path, port: u16) -> Vec<String> {
     ]
 }
 
+/// How often the snapshot controllers look at everything again, without any event. A snapshot that is deleted in the moment in
+/// which it becomes ready is not seen to be deleted until then: 15 minutes by default.
+const RESYNC: &str = "--resync-period=5s";
+
 /// snapshot-controller, which binds VolumeSnapshots to contents.
 pub(super) fn snapshot_controller(folder: &Path, port: u16) -> Vec<String> {
     vec![
@@ -95,6 +99,7 @@ pub(super) fn snapshot_controller(folder: &Path, port: u16) -> Vec<String> {
         format!("--http-endpoint=127.0.0.1:{port}"),
         "--kube-api-qps=200".to_owned(),
         "--kube-api-burst=400".to_owned(),
+        RESYNC.to_owned(),
         "--feature-gates=CSIVolumeGroupSnapshot=true".to_owned(),
     ]
 }
@@ -102,7 +107,7 @@ pub(super) fn snapshot_controller(folder: &Path, port: u16) -> Vec<String> {
 /// csi-snapshotter, which asks the CSI driver for snapshots.
 pub(super) fn csi_snapshotter(folder: &Path, socket: &Path, port: u16) -> Vec<String> {
     let mut flags = csi_sidecar(folder, socket, port);
-    flags.extend(["--extra-create-metadata", "--feature-gates=CSIVolumeGroupSnapshot=true"].map(str::to_owned));
+    flags.extend(["--extra-create-metadata", RESYNC, "--feature-gates=CSIVolumeGroupSnapshot=true"].map(str::to_owned));
     flags
 }
 

@@ -2,8 +2,8 @@
 
 mod dry_run;
 mod filter;
+mod kept;
 mod options;
-mod process;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use orchestrator::clone::{
 };
 use orchestrator::clone_progress::EventProgress;
 use orchestrator::clone_use::ensure_unused;
-use orchestrator::event::{Events, Step};
+use orchestrator::event::{EventKind, Events, Step};
 use orchestrator::job::{Opened, Stores as _};
 use orchestrator::outcome::{Failure, exit_code};
 use orchestrator::{Error, ErrorKind};
@@ -24,6 +24,7 @@ pub(crate) use options::Clone;
 
 use crate::cli::{Ended, Session};
 use crate::config::Config;
+use crate::process;
 use crate::render::{EventFormat, bytes, seconds, stderr_line, stdout_text};
 use crate::stores::ConfiguredStores;
 
@@ -107,7 +108,7 @@ impl Clone {
         stores: &ConfiguredStores,
         identity: &CloneIdentity,
     ) -> Result<CloneState, Error> {
-        let name = process::name_of(identity);
+        let name = kept::name_of(identity);
         let folder = config.staging().join("clones").join(&name);
         let (url, prefix) = match (&self.state, config.text("vault.url")) {
             (Some(url), _) if url.contains("://") => (url.clone(), String::new()),
@@ -124,6 +125,7 @@ impl Clone {
         let work = async {
             let before = state.before(self.check_destination).await?;
             let surveyed = survey(&spec, &before, self.delete_extra).await?;
+            events.emit(EventKind::Surveyed { survey: surveyed });
             Ok((surveyed, dry_run::summary(&surveyed)))
         };
         let surveyed = session.reading(events.step(Step::Survey, work)).await?;
@@ -134,14 +136,15 @@ impl Clone {
         let Prepared { spec, state, .. } = prepared;
         let job = CloneJob {
             spec,
-            holder: process::holder(&self.destination),
-            is_dead: Arc::new(process::is_dead),
+            name: format!("pachsnap clone to {}", self.destination),
+            writer: process::writer(),
             delete_extra: self.delete_extra,
             look: self.check_destination,
         };
         let began = std::time::Instant::now();
         let work = async {
             let pass = bring_up_to_date(&job, &state).await?;
+            events.emit(EventKind::Cloned { report: pass.report.clone() });
             let text = summary(&pass, began.elapsed().as_secs_f64());
             Ok::<_, Error>((pass, text))
         };

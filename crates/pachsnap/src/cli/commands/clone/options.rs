@@ -65,7 +65,7 @@ pub(crate) struct Clone {
     #[arg(long, value_name = "N", help_heading = "Limits", value_parser = at_least_one)]
     pub(super) threads: Option<usize>,
     /// Endpoint of the S3 store of both SRC and DST
-    #[arg(long, value_name = "URL", help_heading = "Stores")]
+    #[arg(long, visible_alias = "endpoint-url", value_name = "URL", help_heading = "Stores")]
     endpoint: Option<String>,
     /// Endpoint of SRC's store
     #[arg(long, value_name = "URL", help_heading = "Stores")]

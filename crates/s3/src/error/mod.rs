@@ -1,4 +1,7 @@
-//! One place that makes the contract's errors of the SDK's.
+//! One place that makes the contract's errors of the SDK's and of the lean client's.
+
+mod answer;
+mod code;
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -8,12 +11,16 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use provider::{Error, ErrorKind, Retry};
 
+pub(crate) use answer::{Answered, answered, retry_after};
+use answer::{WrongRegion, names_a_region};
+use code::of_code;
+
 /// The contract's error of an SDK error, which it keeps as its source.
 pub(crate) fn from_sdk<E>(operation: &'static str, resource: String, error: SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    let mut after = None;
+    let (mut after, mut region) = (None, None);
     let kind = match &error {
         _ if cause::<CredentialsError>(&error).is_some() => ErrorKind::Unauthenticated,
         SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
@@ -23,14 +30,20 @@ where
         SdkError::DispatchFailure(_) => ErrorKind::Unavailable,
         SdkError::ResponseError(response) => of_answer(&error, response.raw().status().as_u16()),
         SdkError::ServiceError(service) => {
-            let raw = service.raw();
-            after =
-                raw.headers().get("retry-after").and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
-            of_code(service.err().code(), raw.status().as_u16(), operation)
+            let (raw, code) = (service.raw(), service.err().code());
+            let status = raw.status().as_u16();
+            after = raw.headers().get("retry-after").and_then(retry_after);
+            region = raw.headers().get("x-amz-bucket-region").filter(|_| names_a_region(status, code));
+            of_code(code, status, operation)
         }
         _ => ErrorKind::Other,
     };
-    finish(kind, after, operation, resource).with_source(error)
+    let region = region.map(str::to_owned);
+    let told = finish(kind, after, operation, resource);
+    match region {
+        Some(region) => told.with_source(WrongRegion { region, source: Box::new(error) }),
+        None => told.with_source(error),
+    }
 }
 
 /// The contract's error of one key in a `DeleteObjects` answer.
@@ -119,97 +132,6 @@ fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opti
 /// Whether an error in the chain is, or says that it is, of this name: the SDK's own types for it are private.
 fn names(error: &(dyn StdError + 'static), name: &str) -> bool {
     format!("{error:?}").contains(name)
-}
-
-/// The kind of an error code, or of a status where no code came (answers to `HEAD` have no body).
-fn of_code(code: Option<&str>, status: u16, operation: &str) -> ErrorKind {
-    let condition_failed = match operation {
-        "PutObject" | "CompleteMultipartUpload" => ErrorKind::AlreadyExists,
-        _ => ErrorKind::Changed,
-    };
-    match code.unwrap_or_default() {
-        "SlowDown"
-        | "SlowDownRead"
-        | "SlowDownWrite"
-        | "ServiceUnavailable"
-        | "RequestLimitExceeded"
-        | "Throttling"
-        | "ThrottlingException"
-        | "TooManyRequests"
-        | "TooManyRequestsException"
-        | "RequestThrottled"
-        | "BandwidthLimitExceeded"
-        | "TooMuchRequests"
-        | "ThrottledException" => ErrorKind::Throttled,
-        "InternalError"
-        | "InternalFailure"
-        | "OperationAborted"
-        | "ConditionalRequestConflict"
-        | "ServerNotInitialized"
-        | "XMinioServerNotInitialized" => ErrorKind::Unavailable,
-        "RequestTimeout" => ErrorKind::Timeout,
-        "NoSuchKey" | "NoSuchBucket" | "NotFound" | "NoSuchVersion" => ErrorKind::NotFound,
-        "NoSuchUpload" => ErrorKind::Invalid,
-        "PreconditionFailed" => condition_failed,
-        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "ObjectLocked" => ErrorKind::Denied,
-        "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "ExpiredToken"
-        | "InvalidToken"
-        | "TokenRefreshRequired"
-        | "NotSignedUp"
-        | "RequestTimeTooSkewed"
-        | "RequestExpired"
-        | "AuthorizationHeaderMalformed"
-        | "InvalidSecurity" => ErrorKind::Unauthenticated,
-        "BadDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" | "IncompleteBody" => {
-            ErrorKind::Corrupt
-        }
-        "NotImplemented" | "MethodNotAllowed" => ErrorKind::Unsupported,
-        "QuotaExceeded" | "XMinioAdminBucketQuotaExceeded" | "XMinioStorageFull" | "TooManyBuckets" => {
-            ErrorKind::Exhausted
-        }
-        "EntityTooLarge"
-        | "EntityTooSmall"
-        | "InvalidRange"
-        | "InvalidRequest"
-        | "InvalidArgument"
-        | "InvalidBucketName"
-        | "InvalidDigest"
-        | "InvalidPart"
-        | "InvalidPartOrder"
-        | "KeyTooLongError"
-        | "MalformedXML"
-        | "MetadataTooLarge"
-        | "InvalidURI"
-        | "InvalidStorageClass"
-        | "InvalidObjectState"
-        | "PermanentRedirect"
-        | "TemporaryRedirect"
-        | "IllegalLocationConstraintException"
-        | "XMinioInvalidObjectName"
-        | "XMinioParentIsObject"
-        | "XMinioObjectExistsAsDirectory" => ErrorKind::Invalid,
-        _ => of_status(status, condition_failed),
-    }
-}
-
-fn of_status(status: u16, condition_failed: ErrorKind) -> ErrorKind {
-    match status {
-        // The store says that all went well, in a way that can't be read.
-        200..=299 => ErrorKind::Corrupt,
-        401 => ErrorKind::Unauthenticated,
-        403 => ErrorKind::Denied,
-        404 => ErrorKind::NotFound,
-        408 => ErrorKind::Timeout,
-        412 => condition_failed,
-        429 | 503 => ErrorKind::Throttled,
-        501 => ErrorKind::Unsupported,
-        507 => ErrorKind::Exhausted,
-        300..=399 | 400 | 405 | 411 | 413..=417 => ErrorKind::Invalid,
-        500..=599 => ErrorKind::Unavailable,
-        _ => ErrorKind::Other,
-    }
 }
 
 #[cfg(test)]
