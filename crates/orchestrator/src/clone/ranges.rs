@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::range::KeyRange;
 
 /// Pages that a range must have left, as far as can be told, before another lister takes half of it.
-const WORTH_PAGES: f64 = 2.0;
+const WORTH_PAGES: f64 = 4.0;
 
 /// A range that a lister has to itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn idle_listers_find_the_keys_that_are_alike_at_once() {
-        let ranges = Ranges::new(vec![(KeyRange::default(), false)], Some(4));
+        let ranges = Ranges::new(vec![(KeyRange::default(), false)], Some(1));
         let mut taken = vec![ranges.take().unwrap()];
         assert_eq!(ranges.take(), None, "nothing is known yet");
         let mut first = page(&["pach/block/00", "pach/block/04", "pach/block/08", "pach/block/0c"]);
