@@ -43,7 +43,7 @@ fn long_name(seed: u64) -> String {
 
 /// What a pipeline reads: every second one the output of the one before, the others a branch that nothing was written to.
 fn upstream(seed: u64) -> String {
-    if seed % 2 == 0 { long_name(seed - 1) } else { "nothing-yet".to_owned() }
+    if seed.is_multiple_of(2) { long_name(seed - 1) } else { "nothing-yet".to_owned() }
 }
 
 fn operations() -> Vec<OpBody> {
