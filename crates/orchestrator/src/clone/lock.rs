@@ -36,13 +36,16 @@ pub struct Holder {
     pub process: String,
 }
 
+/// Tells whether a holder is dead, or alive, where that can be known at once.
+pub type IsDead = Arc<dyn Fn(&Holder) -> Option<bool> + Send + Sync>;
+
 /// This process, and what it can tell of others.
 #[derive(Clone)]
 pub struct Writer {
     /// Tells this process apart from every other one, dead or alive; empty when that is left to the run's id.
     pub process: String,
     /// Tells whether a holder is dead, or alive, where that can be known at once.
-    pub is_dead: Arc<dyn Fn(&Holder) -> Option<bool> + Send + Sync>,
+    pub is_dead: IsDead,
 }
 
 impl Default for Writer {

@@ -64,7 +64,7 @@ pub use key_map::{KeyMap, KeyMapError};
 pub use known::Before;
 pub use ledger::Ledger;
 pub use limits::Ceilings;
-pub use lock::{Holder, Lock, LockTimes, Writer, is_lock};
+pub use lock::{Holder, IsDead, Lock, LockTimes, Writer, is_lock};
 pub use order::{CloneOrder, Kind, KindPrefixes};
 pub use overlap::overlap;
 pub use pre_copy::{PreCopyScope, pre_copy};
