@@ -49,10 +49,20 @@ if [ "$(cat "$VENV/packages" 2>/dev/null)" != "${PACKAGES[*]}" ]; then
 fi
 export E2E_PYTHON="$VENV/bin/python"
 
+# Clones and vaults are thousands of small files, each of which the binary waits for until it is on the disk: in memory, where
+# there is enough of it, the tests take half of the time.
+FREE=$(($(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1 || echo 0) / 1024 / 1024))
+MEMORY=$(($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo 2>/dev/null || echo 0) / 1024 / 1024))
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ] && [ "$FREE" -ge 4 ] && [ "$MEMORY" -ge 8 ]; then
+    TMPDIR="$(mktemp -d /dev/shm/pachsnap-tests.XXXXXX)"
+    export TMPDIR
+    trap 'rm -rf "$TMPDIR"' EXIT
+fi
+
 if [ $# -eq 0 ]; then set -- --workspace; fi
 # The end-to-end tests start the binary that lies beside them. With the whole workspace cargo builds it for the tests of
 # its own package; with `-p e2e` alone it would not, and a stale one would be tested.
 case " $* " in
 *e2e*) cargo build --locked -p pachsnap ;;
 esac
-exec cargo test --locked --no-fail-fast "$@"
+cargo test --locked --no-fail-fast "$@"
