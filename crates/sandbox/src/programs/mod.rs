@@ -85,7 +85,9 @@ impl ProgramError {
     /// Whether somebody else took a port between its choice and the start: another try chooses others.
     #[must_use]
     pub fn is_port_taken(&self) -> bool {
-        matches!(self, Self::Ended { log, .. } if log.contains("address already in use"))
+        // As Go's network says it, and as MinIO does.
+        let says_so = |log: &str| log.contains("address already in use") || log.contains("port is already in use");
+        matches!(self, Self::Ended { log, .. } if says_so(log))
     }
 
     fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
