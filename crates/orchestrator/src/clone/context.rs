@@ -12,6 +12,10 @@ use super::pace::{Pace, Sent};
 use super::report::Requests;
 use crate::retry::Backoff;
 
+/// Most objects in flight where a folder is read or written: each takes a thread of this machine, and more than these wait for one
+/// another.
+const FOLDER_LANES: usize = 32;
+
 /// What kind of request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
@@ -48,13 +52,17 @@ struct Shared {
 
 impl Context {
     pub(super) fn new(spec: &CloneSpec) -> Self {
+        let is_folder = |bucket: &Arc<dyn Bucket>| bucket.location().starts_with("file:");
+        let folders = is_folder(&spec.source) || is_folder(&spec.destination);
+        let concurrency = if folders { spec.concurrency.min(FOLDER_LANES) } else { spec.concurrency };
+        let spec = CloneSpec { concurrency, ..spec.clone() };
         let pace = Arc::new(Pace::new(spec.concurrency));
         let together = spec.slow_together.then(|| Arc::clone(&pace));
         Self {
-            spec: Arc::new(spec.clone()),
-            capabilities: Arc::new(spec.destination.capabilities()),
-            pace,
             shared: Arc::new(Shared { limits: Limits::new(spec.ceilings), sent: Default::default(), together }),
+            capabilities: Arc::new(spec.destination.capabilities()),
+            spec: Arc::new(spec),
+            pace,
         }
     }
 
