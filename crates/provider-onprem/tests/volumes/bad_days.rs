@@ -132,6 +132,9 @@ async fn the_data_is_retained_where_that_is_configured_and_still_deleted_by_us(p
     assert_eq!(cut.details["deletion-policy"], "Retain");
     let content = cut.details["content"].clone();
     let folder = place.snapshot_folder(&cut.details["snapshot-handle"]);
+    // The controllers see the policy late when much else goes on: surely before they see what comes after it.
+    place.claim("later").await;
+    snapshots.cut(&request("later", 180)).await.unwrap();
     let objects: Api<DynamicObject> =
         Api::namespaced_with(place.client.clone(), &place.namespace, &kind("VolumeSnapshot"));
     objects.delete(&cut.id.0, &Default::default()).await.unwrap();
