@@ -168,21 +168,22 @@ impl Decider {
         if self.presents.is_some() {
             return;
         }
-        if self.keep {
-            let kept = InventoryEntry::unknown(record.source_key, record.destination_key);
-            decisions.push(Decision { what: What::Keep(kept), extra_before: std::mem::take(&mut self.extra) });
-        } else {
-            self.extra += 1;
-        }
+        self.only_there(record.source_key, record.destination_key, decisions);
     }
 
     fn only_present(&mut self, present: ObjectMeta, decisions: &mut Vec<Decision>) {
-        match self.context.spec.key_map.undo(present.key.as_str()) {
-            Some(source) if self.keep => {
-                let kept = InventoryEntry::unknown(Key::new(source), present.key);
-                decisions.push(Decision { what: What::Keep(kept), extra_before: std::mem::take(&mut self.extra) });
-            }
-            _ => self.extra += 1,
+        // What has no name in the source is none of ours, and was passed over.
+        if let Some(source) = self.context.spec.key_map.undo(present.key.as_str()) {
+            self.only_there(Key::new(source), present.key, decisions);
+        }
+    }
+
+    fn only_there(&mut self, source: Key, there: Key, decisions: &mut Vec<Decision>) {
+        if self.keep {
+            let kept = What::Keep(InventoryEntry::unknown(source, there));
+            decisions.push(Decision { what: kept, extra_before: std::mem::take(&mut self.extra) });
+        } else {
+            self.extra += 1;
         }
     }
 

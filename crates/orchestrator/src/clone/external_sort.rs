@@ -8,6 +8,12 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::{CloneError, Result};
+
+fn scratch(source: io::Error) -> CloneError {
+    CloneError::InventoryFile { path: std::env::temp_dir(), source }
+}
+
 /// Bytes of one run in memory.
 const RUN: usize = 4 << 20;
 
@@ -30,10 +36,10 @@ impl<T: Serialize + DeserializeOwned> ExternalSort<T> {
     }
 
     /// Adds a value. Blocks when a run is full.
-    pub(super) fn push(&mut self, key: String, value: T) -> io::Result<()> {
+    pub(super) fn push(&mut self, key: String, value: T) -> Result<()> {
         self.size += key.len() + size_of::<(String, T)>();
         self.run.push((key, value));
-        if self.size >= self.largest { self.spill() } else { Ok(()) }
+        if self.size >= self.largest { self.spill().map_err(scratch) } else { Ok(()) }
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -51,15 +57,15 @@ impl<T: Serialize + DeserializeOwned> ExternalSort<T> {
     }
 
     /// Everything that was added, sorted by key.
-    pub(super) fn sorted(mut self) -> io::Result<Sorted<T>> {
+    pub(super) fn sorted(mut self) -> Result<Sorted<T>> {
         if !self.run.is_empty() {
-            self.spill()?;
+            self.spill().map_err(scratch)?;
         }
         let mut sorted = Sorted { runs: Vec::new(), heads: BinaryHeap::new(), values: Vec::new() };
         for file in self.files {
             sorted.runs.push(BufReader::new(file));
             sorted.values.push(None);
-            sorted.read(sorted.runs.len() - 1)?;
+            sorted.read(sorted.runs.len() - 1).map_err(scratch)?;
         }
         Ok(sorted)
     }
@@ -75,10 +81,10 @@ pub(super) struct Sorted<T> {
 
 impl<T: DeserializeOwned> Sorted<T> {
     /// The next value; blocks for as long as a line of a file takes to read.
-    pub(super) fn next(&mut self) -> io::Result<Option<(String, T)>> {
+    pub(super) fn next(&mut self) -> Result<Option<(String, T)>> {
         let Some(Reverse((key, run))) = self.heads.pop() else { return Ok(None) };
         let value = self.values[run].take();
-        self.read(run)?;
+        self.read(run).map_err(scratch)?;
         Ok(value.map(|value| (key, value)))
     }
 

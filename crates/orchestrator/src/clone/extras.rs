@@ -16,7 +16,7 @@ use super::known::Known;
 use super::lister::Listing;
 use super::lock::is_lock;
 use super::range::KeyRange;
-use super::{CloneError, Result};
+use super::{CloneError, Result, small_object};
 
 /// Objects of the source that are looked at side by side.
 const LOOKS: usize = 64;
@@ -108,9 +108,9 @@ impl Present {
         }
         let mut sort = ExternalSort::new();
         while let Some((source, there)) = listed.next().await? {
-            sort.push(source.into_string(), there).map_err(scratch)?;
+            sort.push(source.into_string(), there)?;
         }
-        Ok(Self::Sorted(sort.sorted().map_err(scratch)?))
+        sort.sorted().map(Self::Sorted)
     }
 
     /// The next key of the source, and its name in the clone.
@@ -124,7 +124,7 @@ impl Present {
                 }
             }
             Self::Sorted(sorted) => {
-                return Ok(sorted.next().map_err(scratch)?.map(|(source, there)| (Key::new(source), there)));
+                return Ok(sorted.next()?.map(|(source, there)| (Key::new(source), there)));
             }
             Self::Listed(context, range, listing) => {
                 while let Some(object) = listing.next().await? {
@@ -139,10 +139,6 @@ impl Present {
         }
         Ok(None)
     }
-}
-
-fn scratch(source: std::io::Error) -> CloneError {
-    CloneError::InventoryFile { path: std::env::temp_dir(), source }
 }
 
 /// Deletes keys of the clone that the source really lacks: a listing that dropped some must not cost data.
@@ -160,12 +156,7 @@ async fn delete_keys(context: &Context, extra: Vec<(Key, Key)>) -> Result<u64> {
     };
     stream::iter(extra.iter().map(|(source, _)| look(source))).buffer_unordered(LOOKS).try_collect::<()>().await?;
     let keys: Vec<Key> = extra.into_iter().map(|(_, there)| there).collect();
-    let delete = || async {
-        for outcome in destination.delete(&keys).await? {
-            outcome.result?;
-        }
-        Ok(())
-    };
+    let delete = || small_object::delete(destination.as_ref(), &keys);
     context.call(Sort::Delete, delete).await.map_err(CloneError::at(destination.location()))?;
     Ok(keys.len() as u64)
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provider::cleanup::Owed;
-use provider::{Bucket, ErrorKind, GetRequest, Key, PutMode, PutRequest};
+use provider::{Bucket, ErrorKind, Key, PutMode, PutRequest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{CloneError, Result};
+use super::{CloneError, Result, small_object};
 use crate::retry::{RetryPolicy, retrying};
 
 const KEY: &str = ".pachsnap-lock";
@@ -181,12 +181,7 @@ impl Drop for Lock {
 
 async fn delete(clone: &Arc<dyn Bucket>) -> provider::Result<()> {
     let keys = [Key::from(KEY)];
-    let delete = || async {
-        for outcome in clone.delete(&keys).await? {
-            outcome.result?;
-        }
-        Ok(())
-    };
+    let delete = || small_object::delete(clone.as_ref(), &keys);
     retrying(RetryPolicy::default(), delete).await
 }
 
@@ -261,23 +256,8 @@ async fn write(clone: &Arc<dyn Bucket>, content: &Content, mode: PutMode) -> pro
 
 async fn read(clone: &Arc<dyn Bucket>) -> Result<Option<Content>> {
     let at = || CloneError::at(clone.location());
-    let whole = GetRequest::whole(KEY);
-    let read = retrying(RetryPolicy::default(), || async {
-        let mut stream = match clone.get(&whole).await {
-            Ok(stream) => stream,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut bytes = Vec::new();
-        while let Some(chunk) = futures::StreamExt::next(&mut stream.body).await {
-            bytes.extend(chunk?);
-            if bytes.len() > LARGEST {
-                break;
-            }
-        }
-        Ok(Some(bytes))
-    });
-    let Some(bytes) = read.await.map_err(at())? else { return Ok(None) };
+    let read = small_object::read(clone.as_ref(), KEY, LARGEST).await;
+    let Some(bytes) = read.map_err(at())? else { return Ok(None) };
     let damaged =
         |error: serde_json::Error| at()(provider::Error::new(ErrorKind::Corrupt, "read", KEY).with_source(error));
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)

@@ -60,7 +60,7 @@ pub(super) async fn pass(
 ) -> Result<ClonePass> {
     let context = Context::new(spec);
     destination::ensure_apart(&context)?;
-    let known = look(&context, before, ledger).await?;
+    let known = look(&context, before, ledger.is_resumed()).await?;
     ledger.begin().await?;
     let mut found = Found::default();
     for part in ledger.finished_parts() {
@@ -84,13 +84,13 @@ pub(super) async fn pass(
     Ok(ClonePass { report, inventory })
 }
 
-/// What is known of the clone, after a look at it where that is needed.
-async fn look(context: &Context, before: &Before, ledger: &Ledger) -> Result<Known> {
+/// What is known of the clone, after a look at it where that is needed. `resumed` when the pass goes on that wrote there.
+pub(super) async fn look(context: &Context, before: &Before, resumed: bool) -> Result<Known> {
     match before {
         Before::Recorded(inventory) => Ok(Known::Recorded(inventory.clone())),
         Before::Touched(inventory) => Ok(Known::Listed(Some(inventory.clone()))),
         // What is there was written by the pass that goes on here, and the place was looked at when that began.
-        Before::Unknown if ledger.is_resumed() => Ok(Known::Empty),
+        Before::Unknown if resumed => Ok(Known::Empty),
         Before::Unknown if destination::is_empty(context).await? => Ok(Known::Empty),
         Before::Unknown => destination::ensure_ours(context).await.map(|()| Known::Listed(None)),
     }

@@ -10,14 +10,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::StreamExt;
-use provider::{Bucket, ErrorKind, GetRequest, Key, ListRequest, PutMode, PutRequest};
+use provider::{Bucket, ErrorKind, Key, ListRequest, PutMode, PutRequest};
 use serde::{Deserialize, Serialize};
 
 use super::known::Before;
 use super::ledger::Ledger;
 use super::report::CloneReport;
-use super::{CloneError, KeyMap, Result};
+use super::{CloneError, KeyMap, Result, small_object};
 use crate::retry::{RetryPolicy, retrying};
 
 const CLONE: &str = "clone.json";
@@ -177,12 +176,7 @@ impl CloneState {
 
     async fn delete(&self, keys: &[Key]) -> Result<()> {
         for keys in keys.chunks(self.store.capabilities().delete_keys.max(1)) {
-            let delete = retrying(RetryPolicy::default(), || async {
-                for outcome in self.store.delete(keys).await? {
-                    outcome.result?;
-                }
-                Ok(())
-            });
+            let delete = retrying(RetryPolicy::default(), || small_object::delete(self.store.as_ref(), keys));
             delete.await.map_err(CloneError::at(self.store.location()))?;
         }
         Ok(())
@@ -201,24 +195,9 @@ impl CloneState {
 
     async fn read<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<Option<T>> {
         let key = format!("{}{name}", self.prefix);
-        let whole = GetRequest::whole(key.as_str());
-        let read = retrying(RetryPolicy::default(), || async {
-            let mut stream = match self.store.get(&whole).await {
-                Ok(stream) => stream,
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            let mut bytes = Vec::new();
-            while let Some(chunk) = stream.body.next().await {
-                bytes.extend(chunk?);
-                if bytes.len() > LARGEST {
-                    return Err(provider::Error::new(ErrorKind::Corrupt, "read", &key));
-                }
-            }
-            Ok(Some(bytes))
-        });
         let at = || CloneError::at(self.store.location());
-        let Some(bytes) = read.await.map_err(at())? else { return Ok(None) };
+        let read = small_object::read(self.store.as_ref(), &key, LARGEST).await;
+        let Some(bytes) = read.map_err(at())? else { return Ok(None) };
         let damaged =
             |error: serde_json::Error| at()(provider::Error::new(ErrorKind::Corrupt, "read", &key).with_source(error));
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)

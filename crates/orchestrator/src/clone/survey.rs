@@ -13,6 +13,7 @@ use super::groups::{Group, groups};
 use super::known::{Before, Known};
 use super::lister::list_shared;
 use super::order::Kind;
+use super::pass::look;
 use super::ranges::{Ranges, Taken};
 use super::report::Requests;
 use super::{CloneSpec, CopyPath, Result, destination};
@@ -58,12 +59,7 @@ impl Survey {
 pub async fn survey(spec: &CloneSpec, before: &Before, deletes: bool) -> Result<Survey> {
     let context = Context::new(spec);
     destination::ensure_apart(&context)?;
-    let known = match before {
-        Before::Recorded(inventory) => Known::Recorded(inventory.clone()),
-        Before::Touched(inventory) => Known::Listed(Some(inventory.clone())),
-        Before::Unknown if destination::is_empty(&context).await? => Known::Empty,
-        Before::Unknown => destination::ensure_ours(&context).await.map(|()| Known::Listed(None))?,
-    };
+    let known = look(&context, before, false).await?;
     let mut found = Survey::default();
     for group in groups(&spec.order, &Kind::ALL, spec.in_turn) {
         survey_group(&context, &group, &known, &mut found).await?;

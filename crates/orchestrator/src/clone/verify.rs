@@ -10,7 +10,7 @@ use super::external_sort::{ExternalSort, Sorted};
 use super::inventory::{Entries, Inventory};
 use super::lister::Listing;
 use super::lock::is_lock;
-use super::{CloneError, CloneOrder, CloneSpec, CopyPath, KeyMap, Kind, Result};
+use super::{CloneOrder, CloneSpec, CopyPath, KeyMap, Kind, Result};
 use crate::retry::RetryPolicy;
 
 /// Keys that are named in each list.
@@ -83,9 +83,9 @@ impl Expectations {
                 continue;
             }
             let value = (entry.size, entry.destination_version, entry.checksum);
-            sort.push(entry.destination_key.into_string(), value).map_err(scratch)?;
+            sort.push(entry.destination_key.into_string(), value)?;
         }
-        sort.sorted().map(Self::Sorted).map_err(scratch)
+        sort.sorted().map(Self::Sorted)
     }
 
     async fn next(&mut self) -> Result<Option<Expected>> {
@@ -103,16 +103,14 @@ impl Expectations {
                 }
                 Ok(None)
             }
-            Self::Sorted(sorted) => Ok(sorted
-                .next()
-                .map_err(scratch)?
-                .map(|(key, (size, version, checksum))| Expected { key: Key::new(key), size, version, checksum })),
+            Self::Sorted(sorted) => Ok(sorted.next()?.map(|(key, (size, version, checksum))| Expected {
+                key: Key::new(key),
+                size,
+                version,
+                checksum,
+            })),
         }
     }
-}
-
-fn scratch(source: std::io::Error) -> CloneError {
-    CloneError::InventoryFile { path: std::env::temp_dir(), source }
 }
 
 /// Lists a clone and compares each object with the inventory. Reads no content. `key_map` is the one that the clone was made

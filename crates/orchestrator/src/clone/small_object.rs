@@ -1,0 +1,41 @@
+//! Small objects that are read whole, and keys that are deleted together.
+
+use futures::StreamExt;
+use provider::{Bucket, Error, ErrorKind, GetRequest, Key, Result};
+
+use crate::retry::{RetryPolicy, retrying};
+
+/// The content of an object, if there is one.
+///
+/// # Errors
+/// `Corrupt` when it has more than `largest` bytes; those of the store, after patience.
+pub(super) async fn read(bucket: &dyn Bucket, key: &str, largest: usize) -> Result<Option<Vec<u8>>> {
+    let whole = GetRequest::whole(key);
+    let read = || async {
+        let mut stream = match bucket.get(&whole).await {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.body.next().await {
+            bytes.extend(chunk?);
+            if bytes.len() > largest {
+                return Err(Error::new(ErrorKind::Corrupt, "read", key));
+            }
+        }
+        Ok(Some(bytes))
+    };
+    retrying(RetryPolicy::default(), read).await
+}
+
+/// Deletes keys, as many as one call takes; every one of them is gone then.
+///
+/// # Errors
+/// That of the call, or of the first key that stays. Sent once.
+pub(super) async fn delete(bucket: &dyn Bucket, keys: &[Key]) -> Result<()> {
+    for outcome in bucket.delete(keys).await? {
+        outcome.result?;
+    }
+    Ok(())
+}
