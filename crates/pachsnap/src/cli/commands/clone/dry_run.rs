@@ -76,17 +76,17 @@ mod tests {
             objects: 1_000_000,
             bytes: 10_000_000_000,
             to_copy: 700_000,
-            bytes_to_copy: 5_000_000_000,
+            bytes_to_copy: 6_000_000_000,
             extra: 3,
             largest: 1 << 30,
-            requests: Requests { lists: 1000, copies: 700_000, ..Requests::default() },
+            requests: Requests { lists: 2000, copies: 700_000, ..Requests::default() },
         };
         let bucket = || Arc::new(MemoryBucket::new("data"));
         let order = CloneOrder::by_key(|_| Kind::Other);
         let spec = CloneSpec::new(bucket(), bucket(), CopyPath::ServerSide, order);
         let text = text(&survey, &spec, true);
         assert!(text.contains("about 3 min 20 s at 3500 requests/s"), "{text}");
-        assert!(text.contains("$3.50 for requests, $0.12 a month"), "{text}");
-        assert_eq!(summary(&survey), "700000 of 1000000 objects would be copied, 4768 MiB");
+        assert!(text.contains("$3.51 for requests, $0.14 a month"), "{text}");
+        assert_eq!(summary(&survey), "700000 of 1000000 objects would be copied, 5.6 GiB");
     }
 }
