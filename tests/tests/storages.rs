@@ -19,7 +19,7 @@ async fn assert_recovery_point(bench: &Bench) -> serde_json::Value {
     let manifest = bench.manifest();
     assert_eq!(manifest["witness"]["by"], "etcd", "{}", manifest["witness"]);
     let run = manifest["run"].as_str().unwrap();
-    let verified = bench.run(&["verify", run, "--full"]).await;
+    let verified = bench.run(&["verify", run, "--deep", "--contents", "all"]).await;
     assert_eq!(verified.code, Some(0), "{}\n{}", verified.stdout, verified.stderr);
     manifest
 }

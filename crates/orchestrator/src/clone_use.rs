@@ -40,21 +40,30 @@ struct BucketUrl {
 /// # Errors
 /// `Vault` when it is, and when a recovery point can't be read, since then nobody can tell.
 pub async fn ensure_unused(stores: &dyn Stores, vault: &str, place: &Opened) -> Result<()> {
+    let users = users(stores, vault, place).await?;
+    let Some(run) = users.first() else { return Ok(()) };
+    let message = format!("{} is the clone of recovery point {run}, or overlaps it", place.bucket.location());
+    Err(Error::new(ErrorKind::Vault, message).advise("a recovery point is never written to: name another place"))
+}
+
+/// The recovery points, and runs that can become one, of all clusters in a vault whose clone is this place or overlaps it.
+///
+/// # Errors
+/// `Vault` when one of them can't be read, since then nobody can tell.
+pub async fn users(stores: &dyn Stores, vault: &str, place: &Opened) -> Result<Vec<String>> {
     let vault = stores.open_url(vault)?.bucket;
     let manifests = manifests(vault.as_ref()).await?;
     let mut read = stream::iter(manifests).map(|key| captured(Arc::clone(&vault), key)).buffer_unordered(AT_ONCE);
+    let mut users = Vec::new();
     while let Some(captured) = read.try_next().await? {
         let url = &captured.artifacts.bucket.url;
         // A store that this configuration can't open is another one than the place's.
         let Ok(theirs) = stores.open_url(url) else { continue };
         if theirs.realm == place.realm && overlap(&theirs.bucket.location(), &place.bucket.location()) {
-            let location = place.bucket.location();
-            let message = format!("{location} is the clone of recovery point {}, or overlaps it", captured.run);
-            return Err(Error::new(ErrorKind::Vault, message)
-                .advise("a recovery point is never written to: name another place"));
+            users.push(captured.run);
         }
     }
-    Ok(())
+    Ok(users)
 }
 
 /// For each run that has a clone of its own the file that names it.
@@ -68,7 +77,8 @@ async fn manifests(vault: &dyn Bucket) -> Result<Vec<Key>> {
             let known = runs.entry(folder.to_owned());
             match name {
                 // Its clone belongs to a later run now.
-                layout::SUPERSEDED => drop(known.insert_entry(None)),
+                // A run that is being removed needs its clone no more.
+                layout::SUPERSEDED | layout::DELETING => drop(known.insert_entry(None)),
                 layout::MANIFEST | layout::CAPTURED => drop(known.or_insert(Some(object.key.clone()))),
                 _ => {}
             }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here prints, reads the environment, or exits: workflows emit [`event::Event`]s and return values.
 
+mod bucket_reader;
 mod cancel;
 pub mod clone;
 pub mod clone_progress;
@@ -14,6 +15,7 @@ pub mod job;
 pub mod manifest;
 pub mod outcome;
 pub mod pause;
+pub mod removal;
 pub mod retry;
 pub mod run_id;
 pub mod snapshot;

@@ -33,8 +33,19 @@ pub mod exit_code {
     pub const NO_RECOVERY_POINT_STILL_PAUSED: u8 = 22;
     /// A clone was begun and is not up to date; the same command goes on.
     pub const UNFINISHED_CLONE: u8 = 23;
+    /// A removal was begun and is not finished; the same command goes on.
+    pub const UNFINISHED_REMOVAL: u8 = 24;
     /// Cancelled; the cluster runs as before.
     pub const CANCELLED: u8 = 130;
+}
+
+/// Work outside of any cluster that the same command goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// A clone is not up to date.
+    Clone,
+    /// Something is removed in part.
+    Removal,
 }
 
 /// A run that did not reach its end.
@@ -46,8 +57,8 @@ pub struct Failure {
     pub changed: bool,
     /// Why the cluster could not be put back, if it could not.
     pub still_paused: Option<Error>,
-    /// Whether a clone was begun that is not up to date, which the same command goes on with.
-    pub unfinished_clone: bool,
+    /// What was begun and is not finished, outside of any cluster; the same command goes on.
+    pub unfinished: Option<Unfinished>,
     /// What is not as it was although everything of ours was put back: somebody else's changes, pipelines that newly fail.
     pub differences: Vec<String>,
 }
@@ -56,7 +67,7 @@ impl Failure {
     /// A failure before the first change.
     #[must_use]
     pub fn untouched(error: Error) -> Self {
-        Self { error, changed: false, still_paused: None, unfinished_clone: false, differences: Vec::new() }
+        Self { error, changed: false, still_paused: None, unfinished: None, differences: Vec::new() }
     }
 
     /// A failure after the first change, and how the undo went.
@@ -65,11 +76,11 @@ impl Failure {
         match undone {
             Ok(undone) => {
                 let differences = undone.differences;
-                Self { error, changed: true, still_paused: None, unfinished_clone: false, differences }
+                Self { error, changed: true, still_paused: None, unfinished: None, differences }
             }
             Err(paused) => {
                 let differences = Vec::new();
-                Self { error, changed: true, still_paused: Some(paused), unfinished_clone: false, differences }
+                Self { error, changed: true, still_paused: Some(paused), unfinished: None, differences }
             }
         }
     }
@@ -77,7 +88,13 @@ impl Failure {
     /// A clone that was begun and is not up to date.
     #[must_use]
     pub fn of_clone(error: Error) -> Self {
-        Self { unfinished_clone: true, ..Self::untouched(error) }
+        Self { unfinished: Some(Unfinished::Clone), ..Self::untouched(error) }
+    }
+
+    /// A removal that was begun.
+    #[must_use]
+    pub fn of_removal(error: Error) -> Self {
+        Self { unfinished: Some(Unfinished::Removal), ..Self::untouched(error) }
     }
 
     /// The exit code of this end.
@@ -89,7 +106,8 @@ impl Failure {
         match self.error.kind() {
             ErrorKind::Cancelled => exit_code::CANCELLED,
             _ if self.changed => exit_code::NO_RECOVERY_POINT,
-            _ if self.unfinished_clone => exit_code::UNFINISHED_CLONE,
+            _ if self.unfinished == Some(Unfinished::Clone) => exit_code::UNFINISHED_CLONE,
+            _ if self.unfinished == Some(Unfinished::Removal) => exit_code::UNFINISHED_REMOVAL,
             ErrorKind::Configuration => exit_code::CONFIGURATION,
             ErrorKind::Unreachable | ErrorKind::NotFound => exit_code::UNREACHABLE,
             ErrorKind::Denied => exit_code::DENIED,

@@ -113,6 +113,17 @@ impl Expectations {
     }
 }
 
+/// A key that is in the clone or in the inventory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compared<'a> {
+    /// The key, as the clone has it.
+    pub key: &'a str,
+    /// Its size in the inventory, in bytes; `None` when that lacks it.
+    pub recorded: Option<u64>,
+    /// Its size in the clone, in bytes; `None` when it isn't there.
+    pub size: Option<u64>,
+}
+
 /// Lists a clone and compares each object with the inventory. Reads no content. `key_map` is the one that the clone was made
 /// with.
 ///
@@ -123,6 +134,20 @@ pub async fn verify_clone(
     inventory: &Inventory,
     key_map: &KeyMap,
     retry: RetryPolicy,
+) -> Result<CloneVerification> {
+    verify_clone_with(clone, inventory, key_map, retry, &mut |_| {}).await
+}
+
+/// As [`verify_clone`]; `visit` is told of every key, in their order.
+///
+/// # Errors
+/// As [`verify_clone`].
+pub async fn verify_clone_with(
+    clone: Arc<dyn Bucket>,
+    inventory: &Inventory,
+    key_map: &KeyMap,
+    retry: RetryPolicy,
+    visit: &mut (dyn FnMut(Compared<'_>) + Send),
 ) -> Result<CloneVerification> {
     let order = CloneOrder::by_key(|_| Kind::Other);
     let mut spec = CloneSpec::new(Arc::clone(&clone), Arc::clone(&clone), CopyPath::Streamed, order);
@@ -149,6 +174,10 @@ pub async fn verify_clone(
         if let Some(expected) = &expected {
             found.objects += 1;
             found.bytes += expected.size;
+        }
+        if let Some(key) = there.as_ref().map(|there| &there.key).or(expected.as_ref().map(|expected| &expected.key)) {
+            let recorded = expected.as_ref().map(|expected| expected.size);
+            visit(Compared { key: key.as_str(), recorded, size: there.as_ref().map(|there| there.size) });
         }
         match (there, expected) {
             (Some(there), Some(expected)) if !is_recorded(&there, &expected) => found.changed.add(there.key.as_str()),

@@ -8,6 +8,7 @@ mod seal;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use pachyderm::layout::{Backend, Layout};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +98,18 @@ pub struct ClusterRecord {
     pub etcd: Option<EtcdRecord>,
     /// Persistent volumes under etcd.
     pub etcd_volumes: Vec<EtcdVolumeRecord>,
+}
+
+impl ClusterRecord {
+    /// How the cluster names its objects.
+    ///
+    /// # Errors
+    /// A sentence that names the backend, if it is unknown.
+    pub fn layout(&self) -> Result<Layout, String> {
+        let backend = Backend::from_env_value(&self.backend);
+        let backend = backend.ok_or_else(|| format!("backend {} is unknown", self.backend))?;
+        Ok(Layout { root: self.root.clone(), backend, reversed: self.reversed_keys })
+    }
 }
 
 /// etcd as it was found.

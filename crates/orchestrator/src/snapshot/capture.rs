@@ -13,13 +13,14 @@ use super::gate;
 use super::movement::Movement;
 use super::recount::recount;
 use super::staging::Staging;
-use super::witness::{self, Witnesses};
+use super::witness;
 use crate::clone::ClonePass;
 use crate::cluster::{Cluster, etcd_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Artifact, EventKind, Events, Step};
 use crate::manifest::{QuietProof, StreamWitness, VolumeArtifact};
 use crate::pause::{Hold, Paused, check_fence};
+use crate::verify::stream_against_etcd::Witnesses;
 
 /// Where a capture goes.
 pub(super) struct Destination<'a> {

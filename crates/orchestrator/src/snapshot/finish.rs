@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::captured::Captured;
 use super::staging::Staging;
 use super::volume;
-use super::witness::{self, Witnesses};
+use super::witness;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{EventKind, Events, Step};
 use crate::job::{FinishSettings, Stores};
@@ -14,6 +14,7 @@ use crate::pause;
 use crate::run_id::RunId;
 use crate::vault::{RunState, Vault, layout};
 use crate::verify;
+use crate::verify::stream_against_etcd::Witnesses;
 
 /// A recovery point that exists.
 #[derive(Debug)]
@@ -71,6 +72,10 @@ pub async fn finish(
             let files = fetch(vault, &captured, &staging).await?;
             let witness = check(vault, &captured, files, kubernetes, stores, settings, events).await?;
             commit(vault, &captured, witness, events).await?
+        }
+        RunState::Deleting => {
+            return Err(Error::new(ErrorKind::NotFound, format!("the removal of run {run} was begun"))
+                .advise("`pachsnap prune` goes on with it"));
         }
         RunState::Incomplete => {
             return Err(Error::new(ErrorKind::NotFound, format!("run {run} died before it had captured everything"))
@@ -149,7 +154,7 @@ async fn read_back(vault: &Vault, captured: &Captured, stores: &dyn Stores, even
         .step(Step::ReadBack, async {
             let parts = verify::check_parts(vault, &captured.run, artifacts).await?;
             let clone = verify::check_clone(vault, &captured.run, artifacts, stores).await?;
-            let bad: Vec<_> = parts.iter().chain(&clone).filter(|check| !check.ok).collect();
+            let bad: Vec<_> = parts.iter().chain(&clone).filter(|check| !check.is_good()).collect();
             match bad.first() {
                 None => {
                     Ok(((), format!("{} parts and {} objects are as written", parts.len(), artifacts.bucket.objects)))

@@ -85,14 +85,16 @@ pub async fn snapshot(
     };
     let content = unless_cancelled(&cancel, within(settings.max_pause, while_held)).await;
     let (resumed, pause_ended) = put_back(&cluster, hold, settings, events, pause_began).await;
-    clone.give_back().await;
 
     if content.is_err() {
         volume::discard(&volumes, &settings.cluster_name, &run, events).await;
     }
     let content = match (content, &resumed) {
         (Ok(content), _) => content,
-        (Err(error), _) => return Err(Failure::after_undo(error, resumed)),
+        (Err(error), _) => {
+            clone.give_back().await;
+            return Err(Failure::after_undo(error, resumed));
+        }
     };
     let witnesses = content.witnesses();
     let stored = async {
@@ -111,6 +113,8 @@ pub async fn snapshot(
         Ok(captured)
     };
     let stored = unless_cancelled(&cancel, stored).await;
+    // Held until the vault knows of the clone: so long, nobody may take it for a dead run's.
+    clone.give_back().await;
     if stored.is_err() && !volumes.is_empty() && !is_captured(&vault, &run).await {
         volume::discard(&volumes, &settings.cluster_name, &run, events).await;
     }

@@ -14,6 +14,8 @@ pub const CAPTURED: &str = "captured.json";
 pub const MANIFEST: &str = "manifest.json";
 /// Another run writes to the recovery point's clone: it is none any more.
 pub const SUPERSEDED: &str = "superseded.json";
+/// The run is being removed: what is left of it to remove.
+pub const DELETING: &str = "deleting.json";
 /// The folder of the inventory's parts.
 pub const INVENTORY: &str = "inventory/";
 

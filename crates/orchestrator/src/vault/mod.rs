@@ -20,6 +20,7 @@ mod identity;
 pub mod layout;
 mod part;
 mod read;
+mod remove;
 mod runs;
 mod write;
 

@@ -19,6 +19,8 @@ pub enum RunState {
     Complete,
     /// It was a recovery point, whose clone a later run has taken over.
     Superseded,
+    /// Its removal was begun.
+    Deleting,
 }
 
 /// One run in the vault.
@@ -51,6 +53,7 @@ impl Vault {
             let Some((run, file)) = name.split_once('/') else { return };
             let Ok(run) = run.parse::<RunId>() else { return };
             let state = match file {
+                layout::DELETING => RunState::Deleting,
                 layout::SUPERSEDED => RunState::Superseded,
                 layout::MANIFEST => RunState::Complete,
                 layout::CAPTURED => RunState::Captured,

@@ -1,74 +1,136 @@
 //! Checking a recovery point from vault and clone alone.
 
+mod captured;
+pub(crate) mod deep;
+mod listing;
+mod parts;
+mod report;
+mod stream;
+pub(crate) mod stream_against_etcd;
+mod volumes;
+
 use std::path::PathBuf;
 
-use serde::Serialize;
+use tempfile::TempDir;
 
-use crate::clone::{Inventory, KeyMap, verify_clone};
+pub use deep::{Contents, DeepSettings};
+pub(crate) use parts::check_parts;
+pub use report::{Check, Defect, Depth, Finding, Verdict, VerifyReport};
+
+use crate::clone::Inventory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
 use crate::job::Stores;
 use crate::manifest::{Artifacts, Manifest};
-use crate::retry::RetryPolicy;
 use crate::run_id::RunId;
 use crate::snapshot::Superseded;
-use crate::vault::{Part, PartState, RunState, Vault, VaultError, layout};
+use crate::vault::{RunState, Vault, VaultError, layout};
 
-/// How far to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Depth {
-    /// Schema and digests of every part in the vault, the stream read op by op.
+/// How far to look, and what of.
+#[derive(Clone, Debug)]
+pub enum VerifySettings {
+    /// [`Depth::Quick`].
     Quick,
-    /// Also a fresh listing of the clone against the inventory.
+    /// [`Depth::Full`].
     Full,
+    /// [`Depth::Deep`].
+    Deep(DeepSettings),
 }
 
-/// The result of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// What was checked: a part or a property.
-    pub name: String,
-    /// Whether it is as it has to be.
-    pub ok: bool,
-    /// What was found.
-    pub detail: String,
-}
-
-/// The results of all checks.
-#[derive(Clone, Debug, Serialize)]
-pub struct VerifyReport {
-    /// The run.
-    pub run: RunId,
-    /// How far it was looked.
-    pub depth: Depth,
-    /// Each check.
-    pub checks: Vec<Check>,
-}
-
-impl VerifyReport {
-    /// Whether everything is as it has to be.
+impl VerifySettings {
+    /// How far they look.
     #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.checks.iter().all(|check| check.ok)
+    pub fn depth(&self) -> Depth {
+        match self {
+            Self::Quick => Depth::Quick,
+            Self::Full => Depth::Full,
+            Self::Deep(_) => Depth::Deep,
+        }
     }
 }
 
-/// Checks a recovery point.
+/// Checks a recovery point. `kubernetes` is the cluster that may hold snapshots of the disk; without it they are not looked for.
 ///
 /// # Errors
 /// `NotFound` without a manifest; those of the stores. Damage is an answer, not an error.
 pub async fn verify(
     vault: &Vault,
     run: &RunId,
+    kubernetes: Option<&kube::Client>,
     stores: &dyn Stores,
-    depth: Depth,
+    settings: &VerifySettings,
     events: &Events,
 ) -> Result<VerifyReport> {
-    events.step(Step::Verify, verify_all(vault, run, stores, depth)).await
+    let work = async {
+        let checks = verify_all(vault, run, kubernetes, stores, settings, events).await?;
+        let report = VerifyReport { run: run.clone(), depth: settings.depth(), checks };
+        let bad = report.checks.iter().filter(|check| !check.is_good()).count();
+        let summary = format!("{} checks, {bad} failed", report.checks.len());
+        Ok::<_, Error>((report, summary))
+    };
+    events.step(Step::Verify, work).await
 }
 
-async fn verify_all(vault: &Vault, run: &RunId, stores: &dyn Stores, depth: Depth) -> Result<(VerifyReport, String)> {
+async fn verify_all(
+    vault: &Vault,
+    run: &RunId,
+    kubernetes: Option<&kube::Client>,
+    stores: &dyn Stores,
+    settings: &VerifySettings,
+    events: &Events,
+) -> Result<Vec<Check>> {
+    ensure_complete(vault, run).await?;
+    let manifest = match crate::manifest::read(&vault.read_manifest(run).await?) {
+        Ok(manifest) => manifest,
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            return Ok(vec![Check::failed("manifest.json", crate::cluster::discover_chain(&error))]);
+        }
+        Err(error) => return Err(error),
+    };
+    let artifacts = &manifest.artifacts;
+    let mut checks = vec![identity(&manifest, run), captured::check(vault, run, &manifest).await?];
+    checks.extend(check_parts(vault, run, artifacts).await?);
+    checks.extend(volumes::check(&manifest, kubernetes, stores).await);
+    let files = Fetched::new(vault, run)?;
+    let stream = match files.fetch(&artifacts.metadata.file.name).await {
+        Ok(path) => path,
+        Err(error @ VaultError::Missing { .. }) => {
+            checks.push(Check::failed("metadata stream", crate::cluster::discover_chain(&error)));
+            return Ok(checks);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    checks.push(stream::check(&stream, artifacts).await?);
+    if settings.depth() == Depth::Quick {
+        return Ok(checks);
+    }
+    let inventory = match files.inventory(artifacts).await? {
+        Ok(inventory) => inventory,
+        Err(error) => {
+            checks.push(Check::failed("inventory", error));
+            return Ok(checks);
+        }
+    };
+    let clone = stores.open_url(&artifacts.bucket.url)?.bucket;
+    match settings {
+        VerifySettings::Deep(settings) if checks.iter().all(Check::is_good) => {
+            let etcd = match &artifacts.etcd {
+                Some(etcd) => Some(files.fetch(&etcd.file.name).await?),
+                None => None,
+            };
+            let point = deep::Point { manifest: &manifest, inventory: &inventory, clone, stream, etcd };
+            checks.extend(deep::check(point, settings, events).await?);
+        }
+        VerifySettings::Deep(_) => {
+            checks.push(listing::check(clone, &inventory, artifacts, &mut |_| {}).await?);
+            checks.push(Check::failed("files", "not looked at: what they are read from is damaged"));
+        }
+        _ => checks.push(listing::check(clone, &inventory, artifacts, &mut |_| {}).await?),
+    }
+    Ok(checks)
+}
+
+async fn ensure_complete(vault: &Vault, run: &RunId) -> Result<()> {
     let state = vault.list_runs().await?.into_iter().find(|entry| entry.run == *run).map(|entry| entry.state);
     if state == Some(RunState::Superseded) {
         let superseded: Superseded = vault.get_json(run, layout::SUPERSEDED).await?;
@@ -79,132 +141,19 @@ async fn verify_all(vault: &Vault, run: &RunId, stores: &dyn Stores, depth: Dept
         return Err(Error::new(ErrorKind::NotFound, format!("run {run} has no manifest: it is no recovery point"))
             .advise(match state {
                 Some(RunState::Captured) => format!("`pachsnap finish {run}` can still make it one"),
+                Some(RunState::Deleting) => "its removal was begun: `pachsnap prune` goes on with it".to_owned(),
                 _ => "`pachsnap list` shows the runs".to_owned(),
             }));
     }
-    let mut checks = Vec::new();
-    match crate::manifest::read(&vault.read_manifest(run).await?) {
-        Ok(manifest) => {
-            checks.push(identity(&manifest, run));
-            checks.push(check_captured(vault, run, &manifest).await?);
-            checks.extend(check_parts(vault, run, &manifest.artifacts).await?);
-            checks.push(check_stream(vault, run, &manifest.artifacts).await?);
-            if depth == Depth::Full {
-                checks.extend(check_clone(vault, run, &manifest.artifacts, stores).await?);
-            }
-        }
-        Err(error) if error.kind() == ErrorKind::Damaged => {
-            checks.push(Check {
-                name: "manifest.json".to_owned(),
-                ok: false,
-                detail: crate::cluster::discover_chain(&error),
-            });
-        }
-        Err(error) => return Err(error),
-    }
-    let report = VerifyReport { run: run.clone(), depth, checks };
-    let bad = report.checks.iter().filter(|check| !check.ok).count();
-    let summary = format!("{} checks, {bad} failed", report.checks.len());
-    Ok((report, summary))
+    Ok(())
 }
 
 fn identity(manifest: &Manifest, run: &RunId) -> Check {
-    let ok = manifest.run == run.as_str();
-    let detail = if ok {
-        format!("format {}.{}", manifest.format.major, manifest.format.minor)
+    if manifest.run == run.as_str() {
+        Check::ok("manifest.json", format!("format {}.{}", manifest.format.major, manifest.format.minor))
     } else {
-        format!("it is that of run {}", manifest.run)
-    };
-    Check { name: "manifest.json".to_owned(), ok, detail }
-}
-
-/// Compares `captured.json` with the manifest: both say the same of everything that they share.
-async fn check_captured(vault: &Vault, run: &RunId, manifest: &Manifest) -> Result<Check> {
-    let name = layout::CAPTURED.to_owned();
-    let captured: serde_json::Value = match vault.get_json(run, layout::CAPTURED).await {
-        Ok(captured) => captured,
-        Err(error @ (VaultError::Json { .. } | VaultError::Missing { .. })) => {
-            return Ok(Check { name, ok: false, detail: crate::cluster::discover_chain(&error) });
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let manifest = serde_json::to_value(manifest)
-        .map_err(|cause| Error::new(ErrorKind::Failed, "reading the manifest as JSON").because(cause))?;
-    let fields = captured.as_object().into_iter().flatten();
-    let different: Vec<&str> = fields
-        .filter(|(field, value)| match field.as_str() {
-            // The manifest adds what came later.
-            "steps" => !is_part_of(value, &manifest["steps"]),
-            "witness" => !value.is_null() && **value != manifest["witness"],
-            field => manifest.get(field) != Some(value),
-        })
-        .map(|(field, _)| field.as_str())
-        .collect();
-    let ok = different.is_empty() && captured.is_object();
-    let detail =
-        if ok { "as the manifest".to_owned() } else { format!("differs from the manifest: {}", different.join(", ")) };
-    Ok(Check { name, ok, detail })
-}
-
-fn is_part_of(part: &serde_json::Value, whole: &serde_json::Value) -> bool {
-    part.as_object().is_some_and(|part| part.iter().all(|(name, value)| whole.get(name) == Some(value)))
-}
-
-/// Reads back every file in the vault and compares size and SHA-256.
-pub(crate) async fn check_parts(vault: &Vault, run: &RunId, artifacts: &Artifacts) -> Result<Vec<Check>> {
-    let mut checks = Vec::new();
-    for part in parts(artifacts) {
-        let (ok, detail) = match vault.check_part(run, part).await? {
-            PartState::Whole => (true, format!("{} bytes, SHA-256 as recorded", part.size)),
-            PartState::Missing => (false, "missing".to_owned()),
-            PartState::Different { size, sha256 } => (
-                false,
-                format!(
-                    "damaged: {size} bytes with SHA-256 {sha256}, recorded are {} bytes with {}",
-                    part.size, part.sha256
-                ),
-            ),
-        };
-        checks.push(Check { name: part.name.clone(), ok, detail });
+        Check::failed("manifest.json", format!("it is that of run {}", manifest.run))
     }
-    Ok(checks)
-}
-
-fn parts(artifacts: &Artifacts) -> impl Iterator<Item = &Part> {
-    [&artifacts.metadata.file, &artifacts.cluster_objects]
-        .into_iter()
-        .chain(artifacts.etcd.as_ref().map(|etcd| &etcd.file))
-        .chain(&artifacts.bucket.inventory)
-}
-
-/// Reads the stream op by op and compares the counts.
-async fn check_stream(vault: &Vault, run: &RunId, artifacts: &Artifacts) -> Result<Check> {
-    let name = "metadata stream".to_owned();
-    let folder = scratch()?;
-    let path = folder.path().join("metadata.pachd");
-    if let Err(error) = vault.get_file_to_path(run, &artifacts.metadata.file.name, &path).await {
-        return Ok(Check { name, ok: false, detail: crate::cluster::discover_chain(&error) });
-    }
-    let recorded = artifacts.metadata.ops.clone();
-    let result = tokio::task::spawn_blocking(move || count_ops(path))
-        .await
-        .map_err(|cause| Error::new(ErrorKind::Failed, "reading the stream ended early").because(cause))?;
-    Ok(match result {
-        Ok(counts) if counts == recorded => {
-            Check { name, ok: true, detail: format!("{} ops as recorded", counts.values().sum::<u64>()) }
-        }
-        Ok(counts) => Check { name, ok: false, detail: format!("ops {counts:?}, recorded are {recorded:?}") },
-        Err(error) => Check { name, ok: false, detail: crate::cluster::discover_chain(&error) },
-    })
-}
-
-fn count_ops(path: PathBuf) -> Result<std::collections::BTreeMap<String, u64>, pachyderm::stream::StreamError> {
-    let mut reader = pachyderm::stream::Reader::new(std::io::BufReader::new(std::fs::File::open(path)?));
-    let mut counts = std::collections::BTreeMap::new();
-    while let Some(op) = reader.next_op()? {
-        *counts.entry(op.kind.to_string()).or_default() += 1;
-    }
-    Ok(counts)
 }
 
 /// Lists the clone and compares it with the inventory.
@@ -214,42 +163,45 @@ pub(crate) async fn check_clone(
     artifacts: &Artifacts,
     stores: &dyn Stores,
 ) -> Result<Vec<Check>> {
-    let folder = scratch()?;
-    let mut paths = Vec::new();
-    for (number, part) in artifacts.bucket.inventory.iter().enumerate() {
-        let path = folder.path().join(format!("part-{number:05}.parquet"));
-        vault.get_file_to_path(run, &part.name, &path).await?;
-        paths.push(path);
-    }
-    let name = format!("clone {}", artifacts.bucket.url);
-    let inventory = match Inventory::open(&paths).await {
-        Ok(inventory) => inventory,
-        Err(error) => {
-            return Ok(vec![Check {
-                name: "inventory".to_owned(),
-                ok: false,
-                detail: crate::cluster::discover_chain(&error),
-            }]);
+    Ok(vec![match Fetched::new(vault, run)?.inventory(artifacts).await? {
+        Ok(inventory) => {
+            let clone = stores.open_url(&artifacts.bucket.url)?.bucket;
+            listing::check(clone, &inventory, artifacts, &mut |_| {}).await?
         }
-    };
-    let clone = stores.open_url(&artifacts.bucket.url)?;
-    let found = verify_clone(clone.bucket, &inventory, &KeyMap::default(), RetryPolicy::default()).await?;
-    let mut detail = format!("{} objects, {} bytes", found.objects, found.bytes);
-    for (what, differences) in [("missing", &found.missing), ("extra", &found.extra), ("changed", &found.changed)] {
-        if differences.count > 0 {
-            detail.push_str(&format!("; {} {what}: {}", differences.count, differences.first.join(", ")));
-        }
-    }
-    let counts_agree = found.objects == artifacts.bucket.objects && found.bytes == artifacts.bucket.bytes;
-    if !counts_agree {
-        detail.push_str(&format!(
-            "; recorded are {} objects, {} bytes",
-            artifacts.bucket.objects, artifacts.bucket.bytes
-        ));
-    }
-    Ok(vec![Check { name, ok: found.is_exact() && counts_agree, detail }])
+        Err(error) => Check::failed("inventory", error),
+    }])
 }
 
-fn scratch() -> Result<tempfile::TempDir> {
-    tempfile::tempdir().map_err(|cause| Error::new(ErrorKind::Failed, "making a temporary folder").because(cause))
+/// Files of the vault, brought to this machine for as long as the value lives.
+struct Fetched<'a> {
+    vault: &'a Vault,
+    run: &'a RunId,
+    folder: TempDir,
+}
+
+impl<'a> Fetched<'a> {
+    fn new(vault: &'a Vault, run: &'a RunId) -> Result<Self> {
+        let folder = tempfile::tempdir()
+            .map_err(|cause| Error::new(ErrorKind::Failed, "making a temporary folder").because(cause))?;
+        Ok(Self { vault, run, folder })
+    }
+
+    async fn fetch(&self, name: &str) -> std::result::Result<PathBuf, VaultError> {
+        let path = self.folder.path().join(name.replace('/', "-"));
+        self.vault.get_file_to_path(self.run, name, &path).await?;
+        Ok(path)
+    }
+
+    /// The inventory, or what is wrong with it.
+    async fn inventory(&self, artifacts: &Artifacts) -> Result<std::result::Result<Inventory, String>> {
+        let mut paths = Vec::new();
+        for part in &artifacts.bucket.inventory {
+            match self.fetch(&part.name).await {
+                Ok(path) => paths.push(path),
+                Err(error @ VaultError::Missing { .. }) => return Ok(Err(crate::cluster::discover_chain(&error))),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Inventory::open(&paths).await.map_err(|error| crate::cluster::discover_chain(&error)))
+    }
 }

@@ -20,7 +20,8 @@ PACHSNAP_* variables; then flags. `pachsnap config show` prints the result.
 
 Exit codes: 0 done; 10 to 19 nothing was changed (11 configuration, 12 unreachable, 13 denied, 14 another run, 15 vault, \
 16 open work, 17 unsuitable cluster, 18 damaged recovery point); 20 no recovery point, cluster runs; 21 recovery point, \
-cluster still paused; 22 no recovery point, cluster still paused; 23 a clone is not up to date; 130 cancelled, cluster runs.";
+cluster still paused; 22 no recovery point, cluster still paused; 23 a clone is not up to date; \
+24 a removal is not finished; 130 cancelled, cluster runs.";
 
 /// Consistent recovery points of Pachyderm 1.x clusters on Kubernetes.
 #[derive(Debug, Parser)]
@@ -59,6 +60,10 @@ pub(crate) enum Command {
     Show(commands::show::Show),
     /// Check a recovery point against its manifest
     Verify(commands::verify::Verify),
+    /// Remove a run: its files, its clone, its snapshots; says what it would remove until --yes
+    Delete(commands::delete::Delete),
+    /// Remove what dead runs have left; says what it would remove until --yes
+    Prune(commands::prune::Prune),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
@@ -92,6 +97,8 @@ impl Command {
             Self::List(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
             Self::Verify(command) => command.run(session).await,
+            Self::Delete(command) => command.run(session).await,
+            Self::Prune(command) => command.run(session).await,
             Self::Config(command) => command.run(session).await,
             Self::Rbac(command) => command.run(session),
             #[cfg(feature = "demo")]

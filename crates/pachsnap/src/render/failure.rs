@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
-use orchestrator::outcome::Failure;
+use orchestrator::outcome::{Failure, Unfinished};
 use orchestrator::{Error, ErrorKind};
 
 /// What the reader has to know beyond the failure itself.
@@ -60,8 +60,10 @@ pub(crate) fn render_still_paused(paused: &Error, cluster_flags: &str) -> String
 fn state(failure: &Failure, situation: &Situation) -> &'static str {
     if situation.resumes_cluster {
         "The cluster may still be paused."
-    } else if failure.unfinished_clone {
+    } else if failure.unfinished == Some(Unfinished::Clone) {
         "The clone is not up to date. What was copied stays: the same command goes on from there."
+    } else if failure.unfinished == Some(Unfinished::Removal) {
+        "The removal is not finished. No manifest points to what is gone: the same command goes on from there."
     } else if failure.changed && !failure.differences.is_empty() {
         "No recovery point was made. Everything that was changed has been put back, but the cluster is not as before:"
     } else if failure.changed {

@@ -56,7 +56,7 @@ impl Demo {
             session.interruption.token().cancelled().await;
             return Ok(exit_code::OK);
         }
-        let commands: [&[&str]; 4] = [&["discover"], &["plan"], &["snapshot"], &["verify", "latest", "--full"]];
+        let commands: [&[&str]; 4] = [&["discover"], &["plan"], &["snapshot"], &["verify", "latest", "--deep"]];
         for command in commands {
             let code = run_command(session, command, &config, &kubeconfig).await?;
             if code != exit_code::OK {
@@ -66,7 +66,7 @@ impl Demo {
         drop(cluster);
         say("\nThe servers are stopped. The recovery point stays, and needs no cluster to be looked at:");
         let program = std::env::current_exe().map_or_else(|_| "pachsnap".to_owned(), |path| path.display().to_string());
-        for command in ["show latest", "verify latest --full", "list -o json"] {
+        for command in ["show latest", "verify latest --deep", "list -o json"] {
             say(&format!("    {program} {command} --config {}", config.display()));
         }
         say(&format!("Its files, the manifest among them: {}", folder.join("vault").display()));

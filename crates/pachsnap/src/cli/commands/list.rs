@@ -69,6 +69,7 @@ async fn row(vault: &Vault, entry: RunEntry) -> Result<Row, Error> {
         RunState::Superseded => "superseded",
         RunState::Captured => "captured",
         RunState::Incomplete => "incomplete",
+        RunState::Deleting => "being-removed",
     };
     let manifest = match entry.state {
         RunState::Complete | RunState::Superseded => Some(manifest::read(&vault.read_manifest(&entry.run).await?)),

@@ -3,6 +3,7 @@
 pub(crate) mod clone;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod delete;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
 pub(crate) mod discover;
@@ -11,7 +12,9 @@ pub(crate) mod finish;
 pub(crate) mod list;
 pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod prune;
 pub(crate) mod rbac;
+mod removal;
 pub(crate) mod resume;
 pub(crate) mod schema;
 pub(crate) mod show;

@@ -1,9 +1,11 @@
 //! `pachsnap verify`
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use orchestrator::outcome::exit_code;
 use orchestrator::vault::RunState;
-use orchestrator::verify::{Depth, VerifyReport, verify};
+use orchestrator::verify::{Contents, DeepSettings, Verdict, VerifyReport, VerifySettings, verify};
 
 use crate::cli::options::StoreOptions;
 use crate::cli::run_name::RunName;
@@ -18,6 +20,15 @@ pub(crate) struct Verify {
     /// Also list the clone anew and compare it with the inventory
     #[arg(long)]
     full: bool,
+    /// Also find every file of every commit in the clone, and compare the metadata with etcd's snapshot
+    #[arg(long)]
+    deep: bool,
+    /// With --deep: which objects are read whole and hashed
+    #[arg(long, value_enum, default_value_t, requires = "deep")]
+    contents: ContentsChoice,
+    /// With --deep: write a line for each file of each commit (repo, commit, path, bytes) to this new file
+    #[arg(long, value_name = "FILE", requires = "deep")]
+    files: Option<PathBuf>,
     #[command(flatten)]
     stores: StoreOptions,
     /// How to print the result
@@ -25,22 +36,39 @@ pub(crate) struct Verify {
     output: DocumentFormat,
 }
 
+/// Objects of a sample.
+const SAMPLE: u64 = 1000;
+
+/// Values of `--contents`.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum ContentsChoice {
+    /// Only trees
+    None,
+    /// A thousand, others each time
+    #[default]
+    Sample,
+    /// All: reads the whole bucket
+    All,
+}
+
 impl Verify {
-    /// Checks a recovery point. Needs vault and clone, not the cluster.
+    /// Checks a recovery point. Needs vault and clone; the cluster only to look for a snapshot of the disk.
     ///
     /// # Errors
     /// Those of the stores. Damage is an answer, with an exit code of its own.
     pub(crate) async fn run(self, session: &Session) -> Result<u8, Ended> {
         let config = session.config(&[self.stores.flags()])?;
         let stores = session.stores(&config);
-        let depth = if self.full { Depth::Full } else { Depth::Quick };
+        let settings = self.settings(config.finish_settings().largest_comparison);
         let progress = session.progress(EventFormat::Text);
         let events = progress.events();
         let report = session
             .reading(async {
                 let vault = session.vault(&config).await?;
                 let run = self.run.resolve(&vault, &[RunState::Complete]).await?;
-                verify(&vault, &run, stores.as_ref(), depth, &events).await
+                let cluster = session.target(&config).await.ok();
+                let kubernetes = cluster.as_ref().map(|target| &target.kubernetes);
+                verify(&vault, &run, kubernetes, stores.as_ref(), &settings, &events).await
             })
             .await;
         progress.finish();
@@ -54,15 +82,39 @@ impl Verify {
     }
 }
 
+impl Verify {
+    fn settings(&self, largest_comparison: u64) -> VerifySettings {
+        if self.deep {
+            let contents = match self.contents {
+                ContentsChoice::None => Contents::None,
+                ContentsChoice::Sample => Contents::Sample(SAMPLE),
+                ContentsChoice::All => Contents::All,
+            };
+            VerifySettings::Deep(DeepSettings { contents, files: self.files.clone(), largest_comparison })
+        } else if self.full {
+            VerifySettings::Full
+        } else {
+            VerifySettings::Quick
+        }
+    }
+}
+
 /// The report for people: one line per check, then the sum.
 pub(crate) fn text(report: &VerifyReport) -> String {
     let width = report.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default();
-    let mut text: String = report
-        .checks
-        .iter()
-        .map(|check| format!("{} {:<width$}  {}\n", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail))
-        .collect();
-    let failed = report.checks.iter().filter(|check| !check.ok).count();
+    let mut text = String::new();
+    for check in &report.checks {
+        let verdict = match check.verdict {
+            Verdict::Ok => "ok  ",
+            Verdict::Warning => "warn",
+            Verdict::Failed => "FAIL",
+        };
+        text.push_str(&format!("{verdict} {:<width$}  {}\n", check.name, check.detail));
+        for finding in &check.findings {
+            text.push_str(&format!("       {finding}\n"));
+        }
+    }
+    let failed = report.checks.iter().filter(|check| !check.is_good()).count();
     text.push_str(&format!("{} checks, {failed} failed\n", report.checks.len()));
     text
 }
