@@ -66,8 +66,13 @@ impl Point {
     /// `defect subject`, and the whole report.
     async fn damaged(&self, file: &Path, damage: impl FnOnce()) -> (BTreeMap<String, Vec<String>>, String) {
         let (bytes, modified) = (fs::read(file).unwrap(), fs::metadata(file).unwrap().modified().unwrap());
+        // A listing knows a file also by its inode.
+        let same_file = self.bench.folder().join("same-file");
+        fs::hard_link(file, &same_file).unwrap();
         damage();
         let verified = self.verify(&[]).await;
+        fs::rename(&same_file, file).unwrap();
+        let _ = fs::remove_file(&same_file);
         write_silently(file, &bytes, modified);
         assert_eq!(verified.code, Some(18), "{}\n{}", verified.stdout, verified.stderr);
         let report: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();
