@@ -1,5 +1,6 @@
 //! Checking a recovery point from vault and clone alone.
 
+mod boot;
 mod captured;
 pub(crate) mod deep;
 mod listing;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+pub use boot::EtcdPrograms;
 pub use deep::{Contents, DeepSettings};
 pub(crate) use parts::check_parts;
 pub use report::{Check, Defect, Depth, Finding, Verdict, VerifyReport};

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use provider::Bucket;
 
 use self::catalogue::{BlocksBuilder, Catalogue};
+use super::boot::{self, EtcdPrograms};
 use super::stream_against_etcd::{self, Witnesses};
 use super::{Check, listing};
 use crate::bucket_reader::BucketReader;
@@ -78,6 +79,8 @@ pub struct DeepSettings {
     pub files: Option<PathBuf>,
     /// Largest etcd snapshot, in bytes, that the stream is compared with: the live keys are held in memory.
     pub largest_comparison: u64,
+    /// With these, an etcd is started from the snapshot.
+    pub boot: Option<EtcdPrograms>,
 }
 
 /// A recovery point whose parts in the vault are whole.
@@ -115,6 +118,9 @@ pub(super) async fn check(point: Point<'_>, settings: &DeepSettings, events: &Ev
     events.note("object entries and tags read; reading trees");
     let reader = BucketReader::new(Arc::clone(&clone), layout);
     checks.extend(commits::check(stream.clone(), catalogue, reader, list).await?);
+    if let (Some(programs), Some(snapshot), Some(recorded)) = (&settings.boot, &etcd, &manifest.artifacts.etcd) {
+        checks.push(boot::check(programs, snapshot, recorded).await?);
+    }
     checks.push(against_etcd(manifest, Witnesses { stream, etcd }, clone, settings.largest_comparison).await?);
     let conclusion = conclusion(&checks);
     checks.push(conclusion);
@@ -163,7 +169,7 @@ fn conclusion(checks: &[Check]) -> Check {
 }
 
 /// A failure of this machine's disk.
-fn on_disk(cause: io::Error) -> Error {
+pub(super) fn on_disk(cause: io::Error) -> Error {
     Error::new(ErrorKind::Failed, "a scratch file of this machine failed")
         .because(cause)
         .advise("free space in the folder for temporary files, or name another one by TMPDIR")

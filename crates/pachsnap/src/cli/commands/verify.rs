@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use orchestrator::outcome::exit_code;
 use orchestrator::vault::RunState;
-use orchestrator::verify::{Contents, DeepSettings, Verdict, VerifyReport, VerifySettings, verify};
+use orchestrator::verify::{Contents, DeepSettings, EtcdPrograms, Verdict, VerifyReport, VerifySettings, verify};
+use orchestrator::{Error, ErrorKind};
 
 use crate::cli::options::StoreOptions;
 use crate::cli::run_name::RunName;
 use crate::cli::{Ended, Session};
+use crate::config::Environment;
 use crate::render::{DocumentFormat, EventFormat, print_document, stderr_line};
 
 /// Options of `verify`.
@@ -29,6 +31,9 @@ pub(crate) struct Verify {
     /// With --deep: write a line for each file of each commit (repo, commit, path, bytes) to this new file
     #[arg(long, value_name = "FILE", requires = "deep")]
     files: Option<PathBuf>,
+    /// With --deep: start a throw-away etcd from etcd's snapshot (needs the programs etcd and etcdctl, 3.4 or later)
+    #[arg(long, requires = "deep")]
+    boot: bool,
     #[command(flatten)]
     stores: StoreOptions,
     /// How to print the result
@@ -59,7 +64,8 @@ impl Verify {
     pub(crate) async fn run(self, session: &Session) -> Result<u8, Ended> {
         let config = session.config(&[self.stores.flags()])?;
         let stores = session.stores(&config);
-        let settings = self.settings(config.finish_settings().largest_comparison);
+        let boot = if self.boot { Some(etcd_programs(&session.environment)?) } else { None };
+        let settings = self.settings(config.finish_settings().largest_comparison, boot);
         let progress = session.progress(EventFormat::Text);
         let events = progress.events();
         let report = session
@@ -83,20 +89,37 @@ impl Verify {
 }
 
 impl Verify {
-    fn settings(&self, largest_comparison: u64) -> VerifySettings {
+    fn settings(&self, largest_comparison: u64, boot: Option<EtcdPrograms>) -> VerifySettings {
         if self.deep {
             let contents = match self.contents {
                 ContentsChoice::None => Contents::None,
                 ContentsChoice::Sample => Contents::Sample(SAMPLE),
                 ContentsChoice::All => Contents::All,
             };
-            VerifySettings::Deep(DeepSettings { contents, files: self.files.clone(), largest_comparison })
+            VerifySettings::Deep(DeepSettings { contents, files: self.files.clone(), largest_comparison, boot })
         } else if self.full {
             VerifySettings::Full
         } else {
             VerifySettings::Quick
         }
     }
+}
+
+/// The programs of etcd on the search path.
+///
+/// # Errors
+/// `Configuration` when one is missing.
+fn etcd_programs(environment: &Environment) -> Result<EtcdPrograms, Error> {
+    let path = environment.get("PATH").unwrap_or_default();
+    let find = |names: &[&str]| {
+        let folders = std::env::split_paths(path);
+        let mut programs = folders.flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+        programs.find(|program| program.is_file()).ok_or_else(|| {
+            Error::new(ErrorKind::Configuration, format!("--boot needs the program {}", names.join(" or ")))
+                .advise("install etcd 3.4 or later (Debian: etcd-server and etcd-client), or leave --boot out")
+        })
+    };
+    Ok(EtcdPrograms { etcd: find(&["etcd"])?, etcdctl: find(&["etcdutl", "etcdctl"])? })
 }
 
 /// The report for people: one line per check, then the sum.

@@ -1,5 +1,7 @@
 //! `pachsnap demo`: the whole job on this machine, against a recorded cluster that is served on loopback sockets.
 
+mod damage;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use orchestrator::outcome::exit_code;
 use orchestrator::{Error, ErrorKind};
 use sandbox::cluster::{ClusterOptions, NAMESPACE, RecordedCluster};
 
+use self::damage::BreakablePart;
 use crate::cli::{Cli, Ended, Session};
 use crate::config::Environment;
 use crate::render::{stderr_line, stdout_text};
@@ -27,6 +30,9 @@ pub(crate) struct Demo {
     /// Only serve the cluster, until Ctrl-C, to try commands on it by hand
     #[arg(long)]
     serve: bool,
+    /// Damage a part of the recovery point in the end, and watch verify name it
+    #[arg(long, value_enum, value_name = "PART", conflicts_with = "serve")]
+    r#break: Option<BreakablePart>,
 }
 
 impl Demo {
@@ -62,6 +68,18 @@ impl Demo {
             if code != exit_code::OK {
                 return Ok(code);
             }
+        }
+        if let Some(part) = self.r#break {
+            let done = part.damage(&folder).map_err(unusable)?;
+            say(&format!("\n{done}"));
+            let verify = ["verify", "latest", "--deep", "--contents", "all"];
+            let code = run_command(session, &verify, &config, &kubeconfig).await?;
+            if code != exit_code::DAMAGED {
+                let message = format!("verify ended with {code}: it did not find what was damaged");
+                return Err(Error::new(ErrorKind::Failed, message).into());
+            }
+            say("\nThat is what verify is for. The recovery point is damaged now; `pachsnap demo` makes another one.");
+            return Ok(exit_code::OK);
         }
         drop(cluster);
         say("\nThe servers are stopped. The recovery point stays, and needs no cluster to be looked at:");
