@@ -33,6 +33,8 @@ pub mod exit_code {
     pub const NO_RECOVERY_POINT_STILL_PAUSED: u8 = 22;
     /// A clone was begun and is not up to date; the same command goes on.
     pub const UNFINISHED_CLONE: u8 = 23;
+    /// A restore was begun and is not complete; what is to be done is said.
+    pub const UNFINISHED_RESTORE: u8 = 24;
     /// Cancelled; the cluster runs as before.
     pub const CANCELLED: u8 = 130;
 }
@@ -50,27 +52,31 @@ pub struct Failure {
     pub unfinished_clone: bool,
     /// What is not as it was although everything of ours was put back: somebody else's changes, pipelines that newly fail.
     pub differences: Vec<String>,
+    /// In which state a restore has left its target, and how to go on; absent when it had changed nothing.
+    pub unfinished_restore: Option<String>,
 }
 
 impl Failure {
     /// A failure before the first change.
     #[must_use]
     pub fn untouched(error: Error) -> Self {
-        Self { error, changed: false, still_paused: None, unfinished_clone: false, differences: Vec::new() }
+        Self {
+            error,
+            changed: false,
+            still_paused: None,
+            unfinished_clone: false,
+            differences: Vec::new(),
+            unfinished_restore: None,
+        }
     }
 
     /// A failure after the first change, and how the undo went.
     #[must_use]
     pub fn after_undo(error: Error, undone: Result<Undone, Error>) -> Self {
+        let changed = Self { changed: true, ..Self::untouched(error) };
         match undone {
-            Ok(undone) => {
-                let differences = undone.differences;
-                Self { error, changed: true, still_paused: None, unfinished_clone: false, differences }
-            }
-            Err(paused) => {
-                let differences = Vec::new();
-                Self { error, changed: true, still_paused: Some(paused), unfinished_clone: false, differences }
-            }
+            Ok(undone) => Self { differences: undone.differences, ..changed },
+            Err(paused) => Self { still_paused: Some(paused), ..changed },
         }
     }
 
@@ -80,11 +86,20 @@ impl Failure {
         Self { unfinished_clone: true, ..Self::untouched(error) }
     }
 
+    /// A restore that had begun to change its target, which is left in this state.
+    #[must_use]
+    pub fn of_restore(error: Error, state: impl Into<String>) -> Self {
+        Self { unfinished_restore: Some(state.into()), ..Self::untouched(error) }
+    }
+
     /// The exit code of this end.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         if self.still_paused.is_some() {
             return exit_code::NO_RECOVERY_POINT_STILL_PAUSED;
+        }
+        if self.unfinished_restore.is_some() {
+            return exit_code::UNFINISHED_RESTORE;
         }
         match self.error.kind() {
             ErrorKind::Cancelled => exit_code::CANCELLED,

@@ -113,7 +113,8 @@ fn computable(
     Ok((etcd, version, layout(cluster)?))
 }
 
-fn layout(cluster: &ClusterRecord) -> std::result::Result<Layout, String> {
+/// How the cluster named its objects.
+pub(crate) fn layout(cluster: &ClusterRecord) -> std::result::Result<Layout, String> {
     let backend = Backend::from_env_value(&cluster.backend);
     let backend = backend.ok_or_else(|| format!("backend {} is unknown", cluster.backend))?;
     Ok(Layout { root: cluster.root.clone(), backend, reversed: cluster.reversed_keys })

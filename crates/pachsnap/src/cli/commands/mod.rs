@@ -12,6 +12,7 @@ pub(crate) mod list;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod rbac;
+pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod schema;
 pub(crate) mod show;
