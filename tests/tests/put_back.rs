@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use e2e::{Bench, Ended, Running, assert_as_before, assert_said};
+use e2e::{Bench, Ended, Pair, Running, assert_as_before, assert_said};
 use sandbox::cluster::NAMESPACE;
 use sandbox::kubernetes::{Fault, FaultAction, Rule};
 use sandbox::s3::Operation;
@@ -258,4 +258,24 @@ async fn the_printed_role_is_enough_for_a_snapshot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_printed_role_is_enough_for_a_fence_by_ports() {
     assert_the_printed_role_is_enough("fence = \"ports\"\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_printed_role_is_enough_for_a_restore() {
+    let pair = Pair::new().await;
+    let printed = pair.run(&["rbac", "--for", "restore"]).await;
+    assert_ended(&printed, 0);
+    let mut rules = printed_rules(&printed.stdout);
+    rules.push(Rule::new(&["authorization.k8s.io"], &["selfsubjectaccessreviews"], &["create"]));
+    let kubernetes = &pair.target.kubernetes;
+    let use_rules = |name: &str, rules: Vec<Rule>| {
+        kubernetes.add_user(&format!("{name}-token"), name, rules);
+        std::fs::write(pair.source.folder().join("target.kubeconfig"), kubernetes.kubeconfig_of(name)).unwrap();
+    };
+    let lacking = rules.iter().filter(|rule| !rule.resources.contains(&"leases".to_owned())).cloned().collect();
+    use_rules("lacking", lacking);
+    let restore = ["restore", "latest", "--from", "etcd"];
+    pair.assert_refused(&restore, 13, &["create leases", "pachsnap rbac --for restore"]).await;
+    use_rules("printed", rules);
+    assert_ended(&pair.run(&restore).await, 0);
 }

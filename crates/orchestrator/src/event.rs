@@ -66,6 +66,24 @@ pub enum Step {
     Survey,
     /// Bringing a clone up to date.
     Clone,
+    /// Filling the bucket of a cluster that is restored.
+    FillBucket,
+    /// Holding that bucket against the recovery point.
+    CheckBucket,
+    /// Stopping the pachd of a cluster that is restored.
+    StopPachd,
+    /// Putting keys into its etcd.
+    FillEtcd,
+    /// Holding its etcd against the snapshot, key by key.
+    CheckEtcd,
+    /// Starting its pachd.
+    StartPachd,
+    /// Replaying the metadata stream.
+    Replay,
+    /// Holding what came back against what the recovery point says.
+    CheckTarget,
+    /// Starting the pipelines that ran at the source.
+    Pipelines,
 }
 
 impl Step {
@@ -92,6 +110,15 @@ impl Step {
             Self::Verify => "verify",
             Self::Survey => "survey",
             Self::Clone => "clone",
+            Self::FillBucket => "fill-bucket",
+            Self::CheckBucket => "check-bucket",
+            Self::StopPachd => "stop-pachd",
+            Self::FillEtcd => "fill-etcd",
+            Self::CheckEtcd => "check-etcd",
+            Self::StartPachd => "start-pachd",
+            Self::Replay => "replay",
+            Self::CheckTarget => "check-target",
+            Self::Pipelines => "pipelines",
         }
     }
 }
@@ -114,6 +141,8 @@ pub enum Artifact {
     Bucket,
     /// Metadata stream; progress in ops.
     Metadata,
+    /// Keys that are put into etcd; progress in keys.
+    EtcdKeys,
 }
 
 impl Artifact {
@@ -125,6 +154,7 @@ impl Artifact {
             Self::Etcd => "etcd",
             Self::Bucket => "bucket",
             Self::Metadata => "metadata",
+            Self::EtcdKeys => "etcd-keys",
         }
     }
 }
@@ -226,6 +256,13 @@ pub enum EventKind {
     Note {
         /// What.
         message: String,
+    },
+    /// A cluster was restored.
+    Restored {
+        /// What was restored: a run's id, or the SHA-256 of a stream.
+        point: String,
+        /// By which path.
+        from: String,
     },
     /// The run ended.
     RunFinished {

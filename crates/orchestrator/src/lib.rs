@@ -1,4 +1,5 @@
-//! The workflows of pachsnap: take a recovery point, put a cluster back, check a recovery point.
+//! The workflows of pachsnap: take a recovery point, put a cluster back, check a recovery point, restore
+//! a cluster from one.
 //!
 //! Nothing here prints, reads the environment, or exits: workflows emit [`event::Event`]s and return values.
 
@@ -16,6 +17,7 @@ pub mod manifest;
 pub mod outcome;
 pub mod pause;
 pub mod removal;
+pub mod restore;
 pub mod retry;
 pub mod run_id;
 pub mod snapshot;

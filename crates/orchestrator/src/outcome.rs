@@ -33,19 +33,23 @@ pub mod exit_code {
     pub const NO_RECOVERY_POINT_STILL_PAUSED: u8 = 22;
     /// A clone was begun and is not up to date; the same command goes on.
     pub const UNFINISHED_CLONE: u8 = 23;
+    /// A restore was begun and is not complete; what is to be done is said.
+    pub const UNFINISHED_RESTORE: u8 = 24;
     /// A removal was begun and is not finished; the same command goes on.
-    pub const UNFINISHED_REMOVAL: u8 = 24;
+    pub const UNFINISHED_REMOVAL: u8 = 25;
     /// Cancelled; the cluster runs as before.
     pub const CANCELLED: u8 = 130;
 }
 
-/// Work outside of any cluster that the same command goes on with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was begun and is not finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfinished {
-    /// A clone is not up to date.
+    /// A clone is not up to date; the same command goes on.
     Clone,
-    /// Something is removed in part.
+    /// Something is removed in part; the same command goes on.
     Removal,
+    /// A restore has changed its target, which is in this state; how to go on is in it.
+    Restore(String),
 }
 
 /// A run that did not reach its end.
@@ -57,7 +61,7 @@ pub struct Failure {
     pub changed: bool,
     /// Why the cluster could not be put back, if it could not.
     pub still_paused: Option<Error>,
-    /// What was begun and is not finished, outside of any cluster; the same command goes on.
+    /// What was begun and is not finished, beside the pause of a cluster.
     pub unfinished: Option<Unfinished>,
     /// What is not as it was although everything of ours was put back: somebody else's changes, pipelines that newly fail.
     pub differences: Vec<String>,
@@ -73,15 +77,10 @@ impl Failure {
     /// A failure after the first change, and how the undo went.
     #[must_use]
     pub fn after_undo(error: Error, undone: Result<Undone, Error>) -> Self {
+        let changed = Self { changed: true, ..Self::untouched(error) };
         match undone {
-            Ok(undone) => {
-                let differences = undone.differences;
-                Self { error, changed: true, still_paused: None, unfinished: None, differences }
-            }
-            Err(paused) => {
-                let differences = Vec::new();
-                Self { error, changed: true, still_paused: Some(paused), unfinished: None, differences }
-            }
+            Ok(undone) => Self { differences: undone.differences, ..changed },
+            Err(paused) => Self { still_paused: Some(paused), ..changed },
         }
     }
 
@@ -97,11 +96,20 @@ impl Failure {
         Self { unfinished: Some(Unfinished::Removal), ..Self::untouched(error) }
     }
 
+    /// A restore that had begun to change its target, which is left in this state.
+    #[must_use]
+    pub fn of_restore(error: Error, state: impl Into<String>) -> Self {
+        Self { unfinished: Some(Unfinished::Restore(state.into())), ..Self::untouched(error) }
+    }
+
     /// The exit code of this end.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         if self.still_paused.is_some() {
             return exit_code::NO_RECOVERY_POINT_STILL_PAUSED;
+        }
+        if let Some(Unfinished::Restore(_)) = self.unfinished {
+            return exit_code::UNFINISHED_RESTORE;
         }
         match self.error.kind() {
             ErrorKind::Cancelled => exit_code::CANCELLED,

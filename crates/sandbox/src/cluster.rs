@@ -166,6 +166,14 @@ impl RecordedCluster {
         Self::serve(options, recorded::load_amazon, ExtractClock::Now).await
     }
 
+    /// Serves cluster *gamma*: just installed, with nothing in it.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn gamma(options: ClusterOptions) -> Result<Self, StartError> {
+        Self::serve(options, recorded::load_gamma, ExtractClock::Now).await
+    }
+
     async fn serve(options: ClusterOptions, load: Load, clock: ExtractClock) -> Result<Self, StartError> {
         let (s3, recorded) = start_store(&options, load).await?;
 

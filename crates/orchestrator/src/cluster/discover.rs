@@ -141,7 +141,7 @@ impl Cluster {
     }
 }
 
-async fn read_namespace(target: &Target) -> Result<Namespace> {
+pub(super) async fn read_namespace(target: &Target) -> Result<Namespace> {
     Api::<Namespace>::all(target.kubernetes.clone()).get(&target.namespace).await.map_err(|error| {
         let error = Error::from(error);
         Error::new(error.kind(), format!("namespace {:?} can't be read", target.namespace))
@@ -173,7 +173,7 @@ async fn connect(target: &Target, deployment: &Deployment) -> Result<Client> {
     Route::new(target.pachd_address.as_deref(), 30650, pod)?.pachd(&options).await
 }
 
-async fn connect_etcd(target: &Target, etcd: &EtcdPods) -> Result<(EtcdClient, EtcdRecord)> {
+pub(super) async fn connect_etcd(target: &Target, etcd: &EtcdPods) -> Result<(EtcdClient, EtcdRecord)> {
     let pod = Pods::of(target).with_labels(&etcd.selector, etcd.port);
     let client = Route::new(target.etcd_address.as_deref(), 2379, pod)?.etcd(&ClientOptions::default()).await?;
     let status = client.status().await.map_err(|error| etcd_error("reading the status", error))?;

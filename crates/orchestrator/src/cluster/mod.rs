@@ -8,6 +8,7 @@ mod discover;
 mod environment;
 mod etcd_pods;
 mod etcd_volume;
+mod ground;
 mod identity;
 pub mod rights;
 mod services;
@@ -26,6 +27,7 @@ pub use connection::{Connection, PodPort, Pods, is_ready};
 pub use description::ClusterDescription;
 pub(crate) use discover::chain as discover_chain;
 pub use discover::{connect_pachd, discover};
+pub(crate) use ground::Ground;
 pub use services::EntryService;
 pub use work::{Pipeline, Work, pipeline_state_name};
 

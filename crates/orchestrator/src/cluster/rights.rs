@@ -59,6 +59,13 @@ const VOLUME_SNAPSHOTS_CLUSTER: &[Right] = &[
 /// What shows that no worker is left.
 const PAUSE: &[Right] = &[right("", "replicationcontrollers", &["list"])];
 
+/// What fills a cluster: pachd is stopped and started, and what has begun is written down.
+const RESTORE: &[Right] = &[
+    right("apps", "deployments", &["patch"]),
+    right("", "configmaps", &["create", "delete"]),
+    right("coordination.k8s.io", "leases", &["create", "delete", "get", "update"]),
+];
+
 /// Rights by namespace; `None` stands for the whole cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights(BTreeMap<Option<String>, Vec<Right>>);
@@ -115,6 +122,14 @@ impl Rights {
         rights
     }
 
+    /// What `restore` needs in the cluster that it fills.
+    #[must_use]
+    pub fn of_restore(namespace: &str) -> Self {
+        let mut rights = Self::of_discover(namespace);
+        rights.add(Some(namespace), RESTORE);
+        rights
+    }
+
     /// These rights and others.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {
@@ -138,6 +153,14 @@ impl Rights {
     /// # Errors
     /// `Denied`, naming each missing verb and resource.
     pub async fn check(&self, kubernetes: &kube::Client) -> Result<()> {
+        self.check_for(kubernetes, "snapshot").await
+    }
+
+    /// As [`Rights::check`], for what `pachsnap rbac` calls `purpose`.
+    ///
+    /// # Errors
+    /// `Denied`, naming each missing verb and resource.
+    pub async fn check_for(&self, kubernetes: &kube::Client, purpose: &str) -> Result<()> {
         let reviews: Api<SelfSubjectAccessReview> = Api::all(kubernetes.clone());
         let mut missing = Vec::new();
         for (place, rights) in self.places() {
@@ -160,7 +183,7 @@ impl Rights {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Denied, format!("missing rights {}", missing.join("; ")))
-            .advise("`pachsnap rbac --for snapshot` prints the Role that is needed"))
+            .advise(format!("`pachsnap rbac --for {purpose}` prints the Role that is needed")))
     }
 }
 

@@ -192,7 +192,7 @@ impl Drop for Hold {
     }
 }
 
-async fn acquire(leases: &Api<Lease>, holder: &str, force: bool) -> Result<()> {
+pub(super) async fn acquire(leases: &Api<Lease>, holder: &str, force: bool) -> Result<()> {
     let existing = leases.get_opt(LEASE).await?;
     if let Some(spec) = existing.as_ref().and_then(|lease| lease.spec.as_ref()) {
         let other = spec.holder_identity.clone().unwrap_or_default();
@@ -244,7 +244,7 @@ fn seconds_ahead(spec: &LeaseSpec) -> i64 {
     (renewed - Timestamp::now().as_second()).max(0)
 }
 
-async fn release(leases: &Api<Lease>, holder: &str) -> Result<()> {
+pub(super) async fn release(leases: &Api<Lease>, holder: &str) -> Result<()> {
     let Some(lease) = leases.get_opt(LEASE).await? else { return Ok(()) };
     if lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default() != holder {
         return Ok(());
@@ -258,7 +258,7 @@ async fn release(leases: &Api<Lease>, holder: &str) -> Result<()> {
 
 /// Renews the lease until it is aborted, or finds it with another holder. A failed renewal is tried again at the next turn:
 /// [`Hold::check`] tells the truth before each change.
-fn keep_renewing(leases: Api<Lease>, holder: String) -> JoinHandle<()> {
+pub(super) fn keep_renewing(leases: Api<Lease>, holder: String) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;

@@ -7,6 +7,7 @@ mod drain;
 mod fence;
 mod fence_ports;
 mod hold;
+mod lease_hold;
 mod loaders;
 mod patience;
 mod pause_only;
@@ -21,6 +22,8 @@ mod undo;
 mod undo_record;
 
 pub use hold::Hold;
+pub(crate) use lease_hold::LeaseHold;
+pub(crate) use patience::Patience;
 pub use pause_only::pause_only;
 pub use quiet::{QuietWatch, Verdict, classify};
 pub use quiet_proof::Quiet;

@@ -10,19 +10,19 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How long one server may be away, counted from its last answer: what is asked after that gets a single try.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     limit: Duration,
     poll: Duration,
     answered: Instant,
 }
 
 impl Patience {
-    pub(super) fn new(limit: Duration, poll: Duration) -> Self {
+    pub(crate) fn new(limit: Duration, poll: Duration) -> Self {
         Self { limit, poll, answered: Instant::now() }
     }
 
     /// Calls until there is an answer, good or bad, or the server has been away for too long.
-    pub(super) async fn call<T, F>(&mut self, mut call: impl FnMut() -> F) -> Result<T>
+    pub(crate) async fn call<T, F>(&mut self, mut call: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {

@@ -22,7 +22,7 @@ use crate::run_id::RunId;
 use crate::vault::Vault;
 
 /// Threads of the engine: beyond that, the store is what is waited for.
-const MOST_THREADS: usize = 4;
+pub(crate) const MOST_THREADS: usize = 4;
 
 /// The clone that belongs to one run.
 pub(super) struct BucketClone {
@@ -134,7 +134,7 @@ fn own_place(settings: &SnapshotSettings, run: &RunId) -> String {
 }
 
 /// How the kinds of keys are told apart: by prefix, or by looking at each key when they are stored reversed.
-fn order(layout: &Layout) -> CloneOrder {
+pub(crate) fn order(layout: &Layout) -> CloneOrder {
     if !layout.is_reversed() {
         return CloneOrder::ByPrefix(KindPrefixes {
             tag: layout.tag(""),

@@ -36,6 +36,9 @@ pub use finish::{Finished, finish};
 pub use mirror::Superseded;
 pub use plan::{Plan, plan};
 
+pub(crate) use bucket::order as clone_order;
+pub(crate) use staging::Staging;
+
 use crate::cancel::unless_cancelled;
 use crate::cluster::{Cluster, discover};
 use crate::error::{Error, ErrorKind, Result};
@@ -149,7 +152,7 @@ struct Prepared {
     vault: crate::vault::Vault,
     clone: bucket::BucketClone,
     volumes: Vec<volume::EtcdVolume>,
-    staging: staging::Staging,
+    staging: Staging,
     movement: movement::Movement,
     record: UndoRecord,
     warnings: Vec<String>,
@@ -181,7 +184,7 @@ async fn prepare(
     for warning in &checked.warnings {
         events.warn(warning.clone());
     }
-    let staging = staging::Staging::create(&settings.finish.staging, run)?;
+    let staging = Staging::create(&settings.finish.staging, run)?;
     let movement = movement::Movement::new();
     let told = (events, &movement);
     let clone = bucket::BucketClone::open(&cluster, settings, stores, &checked.vault, run, &staging, told).await?;

@@ -14,14 +14,14 @@ const LOCK: &str = "lock";
 
 /// A folder of one run, readable by its user only, removed with the value. What a killed run left is removed by the next one:
 /// it is secret, and it is large.
-pub(super) struct Staging {
+pub(crate) struct Staging {
     folder: tempfile::TempDir,
     _lock: File,
 }
 
 impl Staging {
     /// Makes the run's folder under `parent`.
-    pub(super) fn create(parent: &Path, run: &RunId) -> Result<Self> {
+    pub(crate) fn create(parent: &Path, run: &RunId) -> Result<Self> {
         Self::make(parent, run).map_err(|cause| {
             Error::new(ErrorKind::Configuration, format!("the staging folder {} can't be used", parent.display()))
                 .because(cause)
@@ -39,12 +39,12 @@ impl Staging {
     }
 
     /// Path of a file in it.
-    pub(super) fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A sub-folder, made if it is missing.
-    pub(super) fn folder(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.folder.path().join(name);
         fs::create_dir_all(&path)
             .map_err(|cause| Error::new(ErrorKind::Failed, "making a staging folder").because(cause))?;

@@ -20,8 +20,8 @@ PACHSNAP_* variables; then flags. `pachsnap config show` prints the result.
 
 Exit codes: 0 done; 10 to 19 nothing was changed (11 configuration, 12 unreachable, 13 denied, 14 another run, 15 vault, \
 16 open work, 17 unsuitable cluster, 18 damaged recovery point); 20 no recovery point, cluster runs; 21 recovery point, \
-cluster still paused; 22 no recovery point, cluster still paused; 23 a clone is not up to date; \
-24 a removal is not finished; 130 cancelled, cluster runs.";
+cluster still paused; 22 no recovery point, cluster still paused; 23 a clone is not up to date; 24 a restore is not \
+complete; 25 a removal is not finished; 130 cancelled, cluster runs.";
 
 /// Consistent recovery points of Pachyderm 1.x clusters on Kubernetes.
 #[derive(Debug, Parser)]
@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Delete(commands::delete::Delete),
     /// Remove what dead runs have left; says what it would remove until --yes
     Prune(commands::prune::Prune),
+    /// Bring a cluster back from a recovery point, into a new and empty deployment
+    Restore(commands::restore::Restore),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
@@ -99,6 +101,7 @@ impl Command {
             Self::Verify(command) => command.run(session).await,
             Self::Delete(command) => command.run(session).await,
             Self::Prune(command) => command.run(session).await,
+            Self::Restore(command) => command.run(session).await,
             Self::Config(command) => command.run(session).await,
             Self::Rbac(command) => command.run(session),
             #[cfg(feature = "demo")]
@@ -113,6 +116,7 @@ impl Command {
         Situation {
             cluster_flags: global.cluster_flags(),
             changes_cluster: matches!(self, Self::Snapshot(_) | Self::Pause(_)),
+            restores_cluster: matches!(self, Self::Restore(_)),
             resumes_cluster: matches!(self, Self::Resume(_)),
         }
     }

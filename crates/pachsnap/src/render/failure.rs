@@ -15,6 +15,8 @@ pub(crate) struct Situation {
     pub(crate) changes_cluster: bool,
     /// Whether the command only puts a cluster back: then a failure leaves open whether it is paused.
     pub(crate) resumes_cluster: bool,
+    /// Whether the command fills a new cluster.
+    pub(crate) restores_cluster: bool,
 }
 
 /// The failure as text, with a line break at its end.
@@ -38,7 +40,9 @@ pub(crate) fn render_failure(failure: &Failure, situation: &Situation) -> String
                 let _ = writeln!(text, "Not as before: {difference}");
             }
             write_advice(&mut text, &failure.error);
-            if failure.error.kind() == ErrorKind::Busy && !situation.resumes_cluster {
+            if failure.error.kind() == ErrorKind::Busy && situation.restores_cluster {
+                // What is in the way is said; nothing of it is a pause.
+            } else if failure.error.kind() == ErrorKind::Busy && !situation.resumes_cluster {
                 let _ = writeln!(text, "Next, if no other run is at work:\n    {resume}");
             } else if situation.resumes_cluster {
                 let _ = writeln!(text, "Next, once the cause is removed:\n    {resume}");
@@ -57,8 +61,10 @@ pub(crate) fn render_still_paused(paused: &Error, cluster_flags: &str) -> String
     text
 }
 
-fn state(failure: &Failure, situation: &Situation) -> &'static str {
-    if situation.resumes_cluster {
+fn state<'a>(failure: &'a Failure, situation: &Situation) -> &'a str {
+    if let Some(Unfinished::Restore(state)) = &failure.unfinished {
+        state
+    } else if situation.resumes_cluster {
         "The cluster may still be paused."
     } else if failure.unfinished == Some(Unfinished::Clone) {
         "The clone is not up to date. What was copied stays: the same command goes on from there."
@@ -112,7 +118,12 @@ mod tests {
     }
 
     fn snapshot() -> Situation {
-        Situation { cluster_flags: " -n pachyderm".to_owned(), changes_cluster: true, resumes_cluster: false }
+        Situation {
+            cluster_flags: " -n pachyderm".to_owned(),
+            changes_cluster: true,
+            resumes_cluster: false,
+            restores_cluster: false,
+        }
     }
 
     #[test]
@@ -149,6 +160,16 @@ mod tests {
     fn an_unfinished_run_is_named_with_its_way_out() {
         let failure = Failure::untouched(Error::new(ErrorKind::Busy, "an undo record is there"));
         assert!(render_failure(&failure, &snapshot()).contains("pachsnap resume -n pachyderm"));
+    }
+
+    #[test]
+    fn a_restore_says_in_which_state_it_leaves_its_target() {
+        let situation = Situation { restores_cluster: true, changes_cluster: false, ..snapshot() };
+        let text = render_failure(&Failure::of_restore(denied(), "etcd is half filled."), &situation);
+        assert!(
+            text.contains("\netcd is half filled.\nAdvice: see `pachsnap rbac`") && !text.contains("resume"),
+            "{text}"
+        );
     }
 
     #[test]

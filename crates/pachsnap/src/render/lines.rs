@@ -31,6 +31,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
         }
         EventKind::Warning { message } => format!("warning: {message}"),
         EventKind::Note { message } => format!("  {message}"),
+        EventKind::Restored { point, from } => format!("restored from {point} by {from}"),
         EventKind::RunFinished { manifest: Some(manifest), .. } => format!("recovery point: {manifest}"),
         EventKind::RunFinished { manifest: None, .. } => return None,
     })
@@ -42,10 +43,13 @@ pub(crate) fn amount(artifact: Artifact, done: u64, total: Option<u64>, with_byt
         Artifact::Etcd => bytes(count),
         Artifact::Bucket => format!("{count} objects"),
         Artifact::Metadata => format!("{count} ops"),
+        Artifact::EtcdKeys => format!("{count} keys"),
         Artifact::Volume => format!("{count} %"),
     };
     let done = match (artifact, total) {
-        (Artifact::Bucket | Artifact::Metadata, Some(total)) => format!("{done} of {}", count(total)),
+        (Artifact::Bucket | Artifact::Metadata | Artifact::EtcdKeys, Some(total)) => {
+            format!("{done} of {}", count(total))
+        }
         (Artifact::Etcd, Some(total)) => format!("{} of {}", count(done), count(total)),
         _ => count(done),
     };

@@ -39,7 +39,7 @@ impl Terminal {
                     spinner.finish_and_clear();
                     self.drawing.remove(&spinner);
                 }
-                if matches!(step, Step::Capture | Step::PreCopy) {
+                if matches!(step, Step::Capture | Step::PreCopy | Step::FillBucket | Step::FillEtcd | Step::Replay) {
                     self.clear_bars();
                 }
             }
@@ -61,7 +61,7 @@ impl Terminal {
                     spinner.set_message(format!("{action} {resource}"));
                 }
             }
-            EventKind::RunFinished { .. } => self.clear(),
+            EventKind::RunFinished { .. } | EventKind::Restored { .. } => self.clear(),
             _ => {}
         }
         if let Some(text) = line(event) {
@@ -115,6 +115,7 @@ fn with_total(artifact: Artifact) -> &'static str {
         }
         Artifact::Bucket => "  {prefix:<9} [{bar:30}] {human_pos}/{human_len} objects {rate} {msg} eta {eta}",
         Artifact::Metadata => "  {prefix:<9} [{bar:30}] {human_pos}/{human_len} ops {rate} {msg} eta {eta}",
+        Artifact::EtcdKeys => "  {prefix:<9} [{bar:30}] {human_pos}/{human_len} keys {rate} {msg} eta {eta}",
         Artifact::Volume => "  {prefix:<9} [{bar:30}] {percent} % eta {eta}",
     }
 }
@@ -124,6 +125,7 @@ fn without_total(artifact: Artifact) -> &'static str {
         Artifact::Etcd => "  {prefix:<9} {spinner} {binary_bytes} {binary_bytes_per_sec} {elapsed}",
         Artifact::Bucket => "  {prefix:<9} {spinner} {human_pos} objects {rate} {msg} {elapsed}",
         Artifact::Metadata => "  {prefix:<9} {spinner} {human_pos} ops {rate} {msg} {elapsed}",
+        Artifact::EtcdKeys => "  {prefix:<9} {spinner} {human_pos} keys {rate} {msg} {elapsed}",
         Artifact::Volume => "  {prefix:<9} {spinner} {elapsed}",
     }
 }
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn every_template_is_valid() {
-        for artifact in [Artifact::Etcd, Artifact::Bucket, Artifact::Metadata, Artifact::Volume] {
+        for artifact in [Artifact::Etcd, Artifact::Bucket, Artifact::Metadata, Artifact::EtcdKeys, Artifact::Volume] {
             ProgressStyle::with_template(with_total(artifact)).unwrap();
             ProgressStyle::with_template(without_total(artifact)).unwrap();
         }

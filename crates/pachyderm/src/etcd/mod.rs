@@ -6,6 +6,7 @@ mod range;
 pub mod snapshot;
 pub mod snapshot_file;
 pub mod watch;
+mod write;
 
 pub use client::EtcdClient;
 pub use range::Range;

@@ -60,6 +60,7 @@ static ALPHA: &[u8] = include_bytes!("../../../../tests/data/alpha.tar.zst");
 static AMAZON: &[u8] = include_bytes!("../../../../tests/data/bucket/amazon.tar.zst");
 static AMAZON_STREAM: &[u8] = include_bytes!("../../../../tests/data/extract/amazon-no-objects.pachd");
 static ALPHA_ETCD: &[u8] = include_bytes!("../../../../tests/data/etcd/alpha.snapshot.db");
+static GAMMA_ETCD: &[u8] = include_bytes!("../../../../tests/data/etcd/gamma.snapshot.db");
 static ALPHA_STREAM: &[u8] = include_bytes!("../../../../tests/data/extract/alpha-no-objects.pachd");
 /// The pipelines of *alpha* that had been stopped before the recording began.
 const STOPPED_EARLIER: &[&str] = &["halted"];
@@ -93,6 +94,14 @@ pub fn load_amazon(bucket: Arc<dyn ObjectStore>, running: bool) -> Result<Record
         }
     }
     recorded_stream::load(AMAZON_STREAM, bucket, running)
+}
+
+/// Loads cluster *gamma*: a pachd that has just started on an empty etcd and an empty bucket.
+///
+/// # Errors
+/// The recorded files are damaged.
+pub fn load_gamma(bucket: Arc<dyn ObjectStore>, _: bool) -> Result<Recorded, LoadError> {
+    load(GAMMA_ETCD, bucket, None)
 }
 
 /// When the commits that were open at the recording of *alpha* are said to have finished, in its recorded stream.

@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod rbac;
 mod removal;
+pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod schema;
 pub(crate) mod show;

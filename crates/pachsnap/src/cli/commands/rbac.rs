@@ -33,6 +33,8 @@ enum Purpose {
     Snapshot,
     /// `resume`
     Resume,
+    /// `restore`, in the cluster that is filled
+    Restore,
 }
 
 impl Rbac {
@@ -60,6 +62,7 @@ impl Rbac {
                 }
             }
             Purpose::Resume => Rights::of_resume(namespace, loaders),
+            Purpose::Restore => Rights::of_restore(namespace),
         };
         let mut yaml = String::new();
         for (place, rights) in rights.places() {

@@ -8,6 +8,8 @@ pub const PUT: &str = "/etcdserverpb.KV/Put";
 pub const DELETE_RANGE: &str = "/etcdserverpb.KV/DeleteRange";
 /// `KV.Txn`
 pub const TXN: &str = "/etcdserverpb.KV/Txn";
+/// `Lease.LeaseGrant`
+pub const LEASE_GRANT: &str = "/etcdserverpb.Lease/LeaseGrant";
 /// `Watch.Watch`
 pub const WATCH: &str = "/etcdserverpb.Watch/Watch";
 /// `Maintenance.Status`

@@ -3,11 +3,13 @@
 //! Enumerated fields are plain `i32`, so newer values decode; see [`known`](crate::proto::known).
 
 mod key_value;
+mod lease;
 mod maintenance;
 pub mod method;
 mod transaction;
 mod watch;
 pub use key_value::*;
+pub use lease::*;
 pub use maintenance::*;
 pub use transaction::*;
 pub use watch::*;

@@ -23,6 +23,7 @@ struct Switches {
     operation_latency: Duration,
     more_rounds: u64,
     unavailable: bool,
+    version: Option<(u32, u32, u32)>,
     calls: BTreeMap<String, u64>,
 }
 
@@ -70,7 +71,8 @@ impl Faults {
         self.switches().call_latency = latency;
     }
 
-    /// Every operation of an extract waits so long before it is sent. Takes effect in running extracts.
+    /// Every operation waits so long: of an extract before it is sent, of a restore before it is applied. Takes effect in
+    /// those that run.
     pub fn delay_operations(&self, latency: Duration) {
         self.switches().operation_latency = latency;
     }
@@ -89,6 +91,16 @@ impl Faults {
     /// How many times more extracts send what comes from etcd.
     pub fn more_rounds(&self) -> u64 {
         self.switches().more_rounds
+    }
+
+    /// pachd says that it is of this version.
+    pub fn say_version(&self, major: u32, minor: u32, micro: u32) {
+        self.switches().version = Some((major, minor, micro));
+    }
+
+    /// The version that pachd says it is of.
+    pub(super) fn version(&self) -> (u32, u32, u32) {
+        self.switches().version.unwrap_or((1, 13, 4))
     }
 
     /// While `true` every call is answered with UNAVAILABLE.

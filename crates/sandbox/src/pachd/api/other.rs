@@ -19,7 +19,10 @@ const TRANSACTIONS: &str = "pachyderm_pfs/transactions";
 impl PachdService {
     pub(super) fn version(&self, call: &Call) -> Result<Answer, Status> {
         match call.method.as_str() {
-            "GetVersion" => one(&Version { major: 1, minor: 13, micro: 4, additional: String::new() }),
+            "GetVersion" => {
+                let (major, minor, micro) = self.faults.version();
+                one(&Version { major, minor, micro, additional: String::new() })
+            }
             _ => Err(unknown_method(&call.service, &call.method)),
         }
     }

@@ -1,13 +1,15 @@
 //! The gRPC services of the sandbox's etcd.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use pachyderm::etcd::proto::{
-    AlarmMember, AlarmResponse, AlarmType, DeleteRangeRequest, Member, MemberListResponse, PutRequest, RangeRequest,
-    ResponseHeader, SnapshotResponse, StatusResponse, TxnRequest,
+    AlarmMember, AlarmResponse, AlarmType, DeleteRangeRequest, LeaseGrantRequest, LeaseGrantResponse, Member,
+    MemberListResponse, PutRequest, RangeRequest, ResponseHeader, SnapshotResponse, StatusResponse, TxnRequest,
 };
 use prost::Message;
 use tokio::sync::mpsc;
@@ -30,6 +32,12 @@ pub struct EtcdService {
     identity: Identity,
     membership: Arc<Membership>,
     no_space: AtomicBool,
+    /// Leases that were granted; they never end here.
+    leases: Mutex<BTreeMap<i64, i64>>,
+    /// How long each transaction waits before it is done.
+    latency: Mutex<Duration>,
+    /// Most operations of a transaction.
+    most_operations: AtomicUsize,
 }
 
 impl EtcdService {
@@ -40,12 +48,30 @@ impl EtcdService {
 
     /// One of several members over the same key space.
     pub fn of_member(store: Arc<Store>, identity: Identity, membership: Arc<Membership>) -> Self {
-        EtcdService { store, identity, membership, no_space: AtomicBool::new(false) }
+        EtcdService {
+            store,
+            identity,
+            membership,
+            no_space: AtomicBool::new(false),
+            leases: Mutex::default(),
+            latency: Mutex::default(),
+            most_operations: AtomicUsize::new(usize::MAX),
+        }
     }
 
     /// Raises or clears the alarm of a full database. While it is raised, every write is refused.
     pub fn set_no_space(&self, raised: bool) {
         self.no_space.store(raised, Ordering::SeqCst);
+    }
+
+    /// Every transaction waits so long before it is done.
+    pub fn delay_transactions(&self, latency: Duration) {
+        *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
+    }
+
+    /// Transactions of more operations are refused, as by `--max-txn-ops`.
+    pub fn limit_operations(&self, most: usize) {
+        self.most_operations.store(most, Ordering::SeqCst);
     }
 
     fn header(&self) -> ResponseHeader {
@@ -105,6 +131,19 @@ impl EtcdService {
         Ok(stream::iter(messages.collect::<Vec<_>>()).boxed())
     }
 
+    fn grant_lease(&self, request: &LeaseGrantRequest) -> Result<LeaseGrantResponse, Status> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if request.ttl <= 0 {
+            return Err(Status::out_of_range("etcdserver: too large lease TTL"));
+        }
+        if leases.contains_key(&request.id) {
+            return Err(Status::failed_precondition("etcdserver: lease already exists"));
+        }
+        leases.insert(request.id, request.ttl);
+        let header = Some(self.header());
+        Ok(LeaseGrantResponse { header, id: request.id, ttl: request.ttl, error: String::new() })
+    }
+
     fn alarms(&self) -> AlarmResponse {
         let alarm = AlarmMember { member_id: self.identity.member_id, alarm: AlarmType::NoSpace as i32 };
         let raised = self.no_space.load(Ordering::SeqCst);
@@ -140,7 +179,17 @@ impl EtcdService {
             ("etcdserverpb.KV", "Txn") => {
                 self.writable()?;
                 let request: TxnRequest = call.message().await?;
+                if request.success.len() > self.most_operations.load(Ordering::SeqCst) {
+                    return Err(Status::invalid_argument("etcdserver: too many operations in txn request"));
+                }
+                let latency = *self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+                tokio::time::sleep(latency).await;
                 one(&key_value::transaction(&self.store, request, self.header()))
+            }
+            ("etcdserverpb.Lease", "LeaseGrant") => {
+                self.writable()?;
+                let request: LeaseGrantRequest = call.message().await?;
+                one(&self.grant_lease(&request)?)
             }
             ("etcdserverpb.Watch", "Watch") => {
                 let (out, answers) = mpsc::channel(16);
@@ -153,6 +202,7 @@ impl EtcdService {
             ("etcdserverpb.Cluster", "MemberList") => one(&self.members()),
             (
                 service @ ("etcdserverpb.KV"
+                | "etcdserverpb.Lease"
                 | "etcdserverpb.Watch"
                 | "etcdserverpb.Maintenance"
                 | "etcdserverpb.Cluster"),

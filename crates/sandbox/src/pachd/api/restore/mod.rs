@@ -120,6 +120,10 @@ impl PachdService {
         let read = if from_file { self.file(&url)? } else { op.into_iter().collect() };
         let mut operations = Operations { call, read, from_file, version: None };
         while let Some(op) = operations.next().await? {
+            let latency = self.faults.operation_latency();
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
+            }
             self.apply(op, &mut operations).await?;
         }
         Ok(())
