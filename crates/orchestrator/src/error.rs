@@ -163,6 +163,7 @@ impl From<crate::clone::CloneError> for Error {
                 Clone::Overlap { .. }
                 | Clone::ForeignDestination { .. }
                 | Clone::OtherClone { .. }
+                | Clone::OtherPlan { .. }
                 | Clone::KeyNotHeld { .. },
                 _,
             ) => ErrorKind::Configuration,

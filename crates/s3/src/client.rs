@@ -1,13 +1,13 @@
 //! The clients of a store, set up so that each request is sent once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    AppName, BehaviorVersion, Builder, Credentials, IdentityCache, Region, RequestChecksumCalculation,
+    AppName, BehaviorVersion, Builder, Config, Credentials, IdentityCache, Region, RequestChecksumCalculation,
     ResponseChecksumValidation, SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
 
@@ -22,13 +22,30 @@ use crate::{CredentialsConfig, Quirks, S3Config};
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     /// For calls that answer at once or keep sending.
-    pub(crate) quick: Client,
+    pub(crate) quick: LazyClient,
     /// For copies and completed uploads: S3 sends the headers at once and the body when it is done, minutes later.
-    pub(crate) patient: Client,
+    pub(crate) patient: LazyClient,
     /// The region that requests are signed for.
     pub(crate) region: String,
     /// `None` when the SDK was asked for.
     lean: Option<Result<LeanParts, WhySdk>>,
+}
+
+/// A client of the SDK that is made when it is first used: threads have clients of their own, and few of them use them.
+#[derive(Clone, Debug)]
+pub(crate) struct LazyClient {
+    config: Config,
+    client: Arc<OnceLock<Client>>,
+}
+
+impl LazyClient {
+    fn new(config: Config) -> Self {
+        Self { config, client: Arc::default() }
+    }
+
+    pub(crate) fn get(&self) -> &Client {
+        self.client.get_or_init(|| Client::from_conf(self.config.clone()))
+    }
 }
 
 /// What the lean client of a bucket is made of.
@@ -121,12 +138,12 @@ impl Clients {
                 rules: AddressRules { region: region.clone(), endpoint, path_style, fips, dual_stack },
             })
         });
-        Self { quick: Client::from_conf(quick), patient: Client::from_conf(patient), region, lean }
+        Self { quick: LazyClient::new(quick), patient: LazyClient::new(patient), region, lean }
     }
 
     /// The same clients with connections of their own, none of them made yet. Credentials are shared.
     pub(crate) fn with_own_connections(&self) -> Self {
-        let own = |client: &Client| Client::from_conf(client.config().clone());
+        let own = |client: &LazyClient| LazyClient::new(client.config.clone());
         let lean = self
             .lean
             .clone()
@@ -149,7 +166,8 @@ impl Clients {
             }
             None => None,
         };
-        let sdk = Sdk { quick: self.quick.clone(), patient: self.patient.clone(), bucket: bucket.to_owned() };
+        let (quick, patient) = (self.quick.get().clone(), self.patient.get().clone());
+        let sdk = Sdk { quick, patient, bucket: bucket.to_owned() };
         (Arc::new(sdk), ClientChoice { kind: ClientKind::Sdk, because })
     }
 }

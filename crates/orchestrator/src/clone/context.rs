@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use provider::{Bucket, BucketCapabilities, Error, ErrorKind, Result};
+use tokio::sync::Semaphore;
 
 use super::CloneSpec;
+use super::kept_copies::KeptCopies;
+use super::ledger::Ledger;
 use super::limits::Limits;
 use super::pace::{Pace, Sent};
+use super::pieces;
 use super::report::Requests;
 use crate::retry::Backoff;
 
@@ -40,6 +44,10 @@ pub(super) struct Context {
     /// The clone's store can do this; asked once, for each copy looks at it.
     pub(super) capabilities: Arc<BucketCapabilities>,
     pub(super) pace: Arc<Pace>,
+    /// Where large copies are.
+    pub(super) copies: Arc<KeptCopies>,
+    /// Rooms for the pieces of large objects.
+    pub(super) pieces: Arc<Semaphore>,
     shared: Arc<Shared>,
 }
 
@@ -52,9 +60,7 @@ struct Shared {
 
 impl Context {
     pub(super) fn new(spec: &CloneSpec) -> Self {
-        let is_folder = |bucket: &Arc<dyn Bucket>| bucket.location().starts_with("file:");
-        let folders = is_folder(&spec.source) || is_folder(&spec.destination);
-        let concurrency = if folders { spec.concurrency.min(FOLDER_LANES) } else { spec.concurrency };
+        let concurrency = if is_of_folders(spec) { spec.concurrency.min(FOLDER_LANES) } else { spec.concurrency };
         let spec = CloneSpec { concurrency, ..spec.clone() };
         let pace = Arc::new(Pace::new(spec.concurrency));
         let together = spec.slow_together.then(|| Arc::clone(&pace));
@@ -63,7 +69,19 @@ impl Context {
             capabilities: Arc::new(spec.destination.capabilities()),
             spec: Arc::new(spec),
             pace,
+            copies: Arc::default(),
+            pieces: pieces::rooms(),
         }
+    }
+
+    /// A pass whose large copies are kept with its ledger.
+    pub(super) fn of_pass(spec: &CloneSpec, ledger: &Ledger) -> Self {
+        Self { copies: Arc::clone(ledger.copies()), ..Self::new(spec) }
+    }
+
+    /// Whether a folder of this machine is read or written.
+    pub(super) fn is_of_folders(&self) -> bool {
+        is_of_folders(&self.spec)
     }
 
     /// The same pass over other connections, for a thread of its own.
@@ -132,4 +150,8 @@ impl Context {
             }
         }
     }
+}
+
+fn is_of_folders(spec: &CloneSpec) -> bool {
+    [&spec.source, &spec.destination].into_iter().any(|bucket| bucket.location().starts_with("file:"))
 }

@@ -110,6 +110,12 @@ pub enum CloneError {
         /// What differs.
         what: String,
     },
+    /// A shard is not one of the plan that the pass under way has.
+    #[error("the plan that {state} keeps has no such shard")]
+    OtherPlan {
+        /// Where the plan is kept.
+        state: String,
+    },
     /// A thread can't be started.
     #[error("a thread of the clone can't be started")]
     Thread {
@@ -160,7 +166,11 @@ impl CloneError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Overlap { .. } | Self::ForeignDestination { .. } | Self::Locked { .. } | Self::OtherClone { .. }
+            Self::Overlap { .. }
+                | Self::ForeignDestination { .. }
+                | Self::Locked { .. }
+                | Self::OtherClone { .. }
+                | Self::OtherPlan { .. }
         )
     }
 
@@ -174,9 +184,13 @@ impl CloneError {
             Self::TooManyDeletes { .. } => {
                 "see whether the source is the right one and whole; if so, allow more with --max-deletes"
             }
+            Self::Store { source, .. } if source.kind() == ErrorKind::Exhausted => {
+                "make room there, or raise its quota; then run the same command again"
+            }
             Self::ListingIncomplete { .. } => "run the same command again",
             Self::Locked { .. } => "wait until it has ended; a holder that is dead is replaced after a minute",
             Self::OtherClone { .. } => "name another state with --state",
+            Self::OtherPlan { .. } => "a plan ends with its pass: make a new one with --plan-shards",
             _ => return None,
         })
     }

@@ -1,8 +1,10 @@
 //! What a pass has finished, kept so that another process can go on.
 //!
 //! There is no file of its own that could say something else than the inventory: a stretch of keys is finished when the part of
-//! the inventory that speaks for it is in the store. Parts are written whole or not at all.
+//! the inventory that speaks for it is in the store. Parts are written whole or not at all. Shards of one plan keep theirs side by
+//! side, under names that no other shard has.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
 use super::inventory::{InventoryPart, open_part};
+use super::kept_copies::{KeptCopies, is_copy};
 use super::range::KeyRange;
 use super::{CloneError, Inventory, Result};
 use crate::retry::{RetryPolicy, retrying};
@@ -29,15 +32,63 @@ pub struct Ledger {
     folder: PathBuf,
     store: Option<Store>,
     finished: Vec<InventoryPart>,
+    copies: Arc<KeptCopies>,
     begun_before: bool,
+    /// Says that this pass, or this shard of it, has begun; absent once it is said.
+    to_begin: Option<String>,
+    /// Ends the names of a shard's parts.
+    label: String,
     attempt: u64,
     shards: AtomicU64,
 }
 
+/// Where a ledger is kept.
 #[derive(Clone, Debug)]
-struct Store {
-    bucket: Arc<dyn Bucket>,
-    prefix: String,
+pub(super) struct Store {
+    pub(super) bucket: Arc<dyn Bucket>,
+    pub(super) prefix: String,
+}
+
+/// Whose ledger it is, of those who write to one pass.
+#[derive(Clone, Debug)]
+pub(super) enum Whose {
+    /// The whole pass's.
+    Pass,
+    /// That of a shard.
+    Shard {
+        /// The shard's plan.
+        plan: String,
+        /// The shard's number.
+        number: u32,
+        /// Whether something may have been written there before the plan was made.
+        was_written: bool,
+    },
+}
+
+impl Whose {
+    fn label(&self) -> String {
+        match self {
+            Self::Pass => String::new(),
+            Self::Shard { plan, number, .. } => format!(".{plan}.{number:05}"),
+        }
+    }
+
+    /// Whether a part of this label may hold keys of the range: those of the plan's other shards don't.
+    fn may_share(&self, label: &str) -> bool {
+        match self {
+            Self::Pass => true,
+            Self::Shard { plan, .. } => label == self.label() || !label.starts_with(&format!(".{plan}.")),
+        }
+    }
+
+    /// Whether this name tells that somebody may have written to the range.
+    fn tells_of_writes(&self, name: &str) -> bool {
+        let Some(label) = name.strip_prefix(BEGUN) else { return false };
+        match self {
+            Self::Pass => true,
+            Self::Shard { .. } => label.is_empty() || label == self.label(),
+        }
+    }
 }
 
 impl Ledger {
@@ -47,7 +98,10 @@ impl Ledger {
             folder: folder.into(),
             store: None,
             finished: Vec::new(),
+            copies: Arc::default(),
             begun_before: false,
+            to_begin: None,
+            label: String::new(),
             attempt: 0,
             shards: AtomicU64::new(0),
         }
@@ -59,7 +113,11 @@ impl Ledger {
     /// # Errors
     /// Those of the store and of the folder; a damaged part.
     pub async fn open(folder: impl Into<PathBuf>, bucket: Arc<dyn Bucket>, prefix: impl Into<String>) -> Result<Self> {
-        let (folder, store) = (folder.into(), Store { bucket, prefix: prefix.into() });
+        Self::open_as(folder.into(), Store { bucket, prefix: prefix.into() }, &Whose::Pass).await
+    }
+
+    /// The same for one of those who write to the pass.
+    pub(super) async fn open_as(folder: PathBuf, store: Store, whose: &Whose) -> Result<Self> {
         let io = |source| CloneError::InventoryFile { path: folder.clone(), source };
         tokio::fs::create_dir_all(&folder).await.map_err(io)?;
         let kept = store.list().await?;
@@ -72,11 +130,17 @@ impl Ledger {
             }
         }
         let (mut finished, mut attempt, mut begun_before) = (Vec::new(), 0, false);
+        let (mut copies, mut to_begin) = (BTreeSet::new(), Some(format!("{BEGUN}{}", whose.label())));
         for (name, object) in kept {
-            if name == BEGUN {
-                begun_before = true;
+            begun_before |= whose.tells_of_writes(&name);
+            if to_begin.as_ref() == Some(&name) {
+                to_begin = None;
             }
-            if !name.starts_with(PART) {
+            if is_copy(&name) {
+                copies.insert(name);
+                continue;
+            }
+            if !name.starts_with(PART) || !whose.may_share(label_of(&name)) {
                 continue;
             }
             let path = folder.join(&name);
@@ -86,7 +150,20 @@ impl Ledger {
             finished.push(open_part(&path).await?);
             attempt = attempt.max(attempt_of(&name) + 1);
         }
-        Ok(Self { folder, store: Some(store), finished, begun_before, attempt, shards: AtomicU64::new(0) })
+        if let Whose::Shard { was_written, .. } = whose {
+            begun_before |= was_written;
+        }
+        Ok(Self {
+            folder,
+            copies: Arc::new(KeptCopies::of(store.clone(), copies)),
+            store: Some(store),
+            finished,
+            begun_before,
+            to_begin,
+            label: whose.label(),
+            attempt,
+            shards: AtomicU64::new(0),
+        })
     }
 
     /// Where the parts are on this machine.
@@ -117,11 +194,16 @@ impl Ledger {
         parts.map(|part| part.facts.range.clone()).collect()
     }
 
-    /// Notes that the pass begins to write.
+    /// Large copies that are under way.
+    pub(super) fn copies(&self) -> &Arc<KeptCopies> {
+        &self.copies
+    }
+
+    /// Notes that the pass, or the shard, begins to write.
     pub(super) async fn begin(&self) -> Result<()> {
-        match &self.store {
-            Some(store) if !self.begun_before => {
-                store.put(BEGUN, || PutRequest::bytes(store.key(BEGUN), PutMode::Overwrite, "")).await
+        match (&self.store, &self.to_begin) {
+            (Some(store), Some(name)) => {
+                store.put(name, || PutRequest::bytes(store.key(name), PutMode::Overwrite, "")).await
             }
             _ => Ok(()),
         }
@@ -161,17 +243,23 @@ impl Ledger {
 
     /// A name for the parts of another shard, which no other shard of this pass has or had.
     pub(super) fn next_shard(&self) -> String {
-        format!("{:03}-{:06}", self.attempt, self.shards.fetch_add(1, Ordering::Relaxed))
+        format!("{:03}-{:06}{}", self.attempt, self.shards.fetch_add(1, Ordering::Relaxed), self.label)
     }
 }
 
-/// `part-GROUP-ATTEMPT-SHARD-NUMBER.parquet`
+/// `part-GROUP-ATTEMPT-RANGE[.PLAN.SHARD]-NUMBER.parquet`
 fn attempt_of(name: &str) -> u64 {
     name.split('-').nth(2).and_then(|attempt| attempt.parse().ok()).unwrap_or(0)
 }
 
+/// What ends the name of a shard's range, with its dot; empty for others.
+fn label_of(name: &str) -> &str {
+    let range = name.split('-').nth(3).unwrap_or_default();
+    range.find('.').map_or("", |at| &range[at..])
+}
+
 impl Store {
-    fn key(&self, name: &str) -> String {
+    pub(super) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
@@ -210,5 +298,29 @@ impl Store {
         }
         file.sync_all().await.map_err(io)?;
         tokio::fs::rename(&unfinished, path).await.map_err(io)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_of_one_plan_leave_one_another_alone() {
+        let shard = |plan: &str, number| Whose::Shard { plan: plan.to_owned(), number, was_written: false };
+        let one = shard("b1", 3);
+        let name = format!("part-4-002-000017{}-00000.parquet", one.label());
+        assert_eq!((attempt_of(&name), label_of(&name)), (2, ".b1.00003"));
+        assert_eq!(label_of("part-4-000-000000-00000.parquet"), "");
+        for (label, shared) in [("", true), (".b1.00003", true), (".b1.00004", false), (".a9.00004", true)] {
+            assert_eq!(one.may_share(label), shared, "{label}");
+            assert!(Whose::Pass.may_share(label));
+        }
+        for (name, tells) in
+            [("begun", true), ("begun.b1.00003", true), ("begun.b1.00004", false), ("plan.json", false)]
+        {
+            assert_eq!(one.tells_of_writes(name), tells, "{name}");
+        }
+        assert!(Whose::Pass.tells_of_writes("begun.b1.00004"));
     }
 }

@@ -20,9 +20,12 @@ pub(super) fn list_shared(context: &Context, ranges: &Arc<Ranges>, taken: &Taken
     Feed::start(PAGES_AHEAD, move |pages| async move {
         let bucket = Arc::clone(&context.spec.source);
         let mut pages_of = Pages::new(context, bucket, taken.range);
-        while let Some((mut page, was_last)) = pages_of.next().await? {
+        // A page is asked for when there is room for it, so that none waits in memory beside the channel's.
+        while let Ok(room) = pages.reserve().await {
+            let Some((mut page, was_last)) = pages_of.next().await? else { break };
             let ended = ranges.advance(taken.id, &mut page, was_last);
-            if pages.send(page).await.is_err() || ended {
+            room.send(page);
+            if ended {
                 break;
             }
         }
@@ -59,13 +62,15 @@ async fn list(
 ) -> Result<()> {
     let through = range.through.clone();
     let mut pages_of = Pages::new(context, bucket, range);
-    while let Some((mut page, was_last)) = pages_of.next().await? {
+    while let Ok(room) = pages.reserve().await {
+        let Some((mut page, was_last)) = pages_of.next().await? else { break };
         let fetched = page.len();
         if let Some(through) = &through {
             page.truncate(page.partition_point(|object| object.key <= *through));
         }
         let ended = was_last || page.len() < fetched;
-        if pages.send(page).await.is_err() || ended {
+        room.send(page);
+        if ended {
             break;
         }
     }

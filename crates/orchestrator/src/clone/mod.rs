@@ -13,12 +13,14 @@
 //! comes. Pachyderm writes a block before the object that points to it, and an object before the tag that points to that,
 //! so what a copied key points to is there when its own kind is listed: the clone is *closed* by construction.
 //!
-//! The parts: [`ranges`] tells who lists which keys and cuts [`range`]s in half; [`lister`] pages into a bounded channel;
+//! The parts: [`ranges`] tells who lists which keys and cuts [`range`]s in half, by the [`alphabet`] of the keys; [`lister`] pages into a bounded channel;
 //! [`decision`] merges what is listed with what an earlier pass recorded; [`copier`] copies one object; [`recorder`] brings the
 //! results back into order and writes the [`inventory`]; [`ledger`] keeps its parts. [`shard`] joins these for one range,
 //! [`worker`] runs shards side by side, [`threads`] runs workers, [`pass`] goes through the [`groups`] of keys and lets
-//! [`extras`] delete what only the clone has. [`lanes`], [`pace`] and [`limits`] say how much may be in flight.
+//! [`extras`] delete what only the clone has. [`lanes`], [`pace`] and [`limits`] say how much may be in flight. [`kept_copies`] holds where
+//! large copies are, [`pieces`] reads a large object, and [`plan`] cuts a clone into shards for other processes.
 
+mod alphabet;
 mod context;
 mod copier;
 mod decision;
@@ -31,6 +33,7 @@ mod feed;
 mod final_pass;
 mod groups;
 pub mod inventory;
+mod kept_copies;
 mod key_map;
 mod known;
 mod lanes;
@@ -42,6 +45,8 @@ mod order;
 mod overlap;
 mod pace;
 mod pass;
+mod pieces;
+mod plan;
 mod pre_copy;
 mod range;
 mod ranges;
@@ -70,6 +75,7 @@ pub use limits::Ceilings;
 pub use lock::{Holder, IsDead, Lock, LockTimes, Writer, is_lock};
 pub use order::{CloneOrder, Kind, KindPrefixes};
 pub use overlap::overlap;
+pub use plan::{CloneShard, bring_shard_up_to_date, plan_shards};
 pub use pre_copy::{PreCopyScope, pre_copy};
 pub use range::KeyRange;
 pub use report::{ClonePass, CloneReport, Requests};

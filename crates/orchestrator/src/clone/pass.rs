@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use provider::ListingStart;
-
 use super::context::Context;
 use super::copier::WhenChanged;
 use super::extras::{self, Stretch};
@@ -12,6 +10,7 @@ use super::inventory::{Inventory, InventoryPart};
 use super::known::{Before, Known};
 use super::ledger::Ledger;
 use super::order::Kind;
+use super::range::KeyRange;
 use super::ranges::Ranges;
 use super::report::{ClonePass, CloneReport};
 use super::shard::Job;
@@ -58,7 +57,7 @@ pub(super) async fn pass(
     before: &Before,
     ledger: &Arc<Ledger>,
 ) -> Result<ClonePass> {
-    let context = Context::new(spec);
+    let context = Context::of_pass(spec, ledger);
     destination::ensure_apart(&context)?;
     let known = look(&context, before, ledger.is_resumed()).await?;
     ledger.begin().await?;
@@ -80,8 +79,36 @@ pub(super) async fn pass(
         stretches.sort_by_key(|stretch| stretch.group);
         report.deleted = extras::delete(&context, &known, &inventory, stretches).await?;
     }
+    context.copies.give_up_rest(&*spec.destination).await;
     report.requests = context.requests();
     Ok(ClonePass { report, inventory })
+}
+
+/// What one shard of a plan does of a pass: its keys are brought up to date and recorded. Keys that only the clone has stay, and
+/// are recorded too.
+pub(super) async fn pass_over(
+    spec: &CloneSpec,
+    range: &KeyRange,
+    before: &Before,
+    ledger: &Arc<Ledger>,
+) -> Result<CloneReport> {
+    let context = Context::of_pass(spec, ledger);
+    // The place was looked at when the plan was made.
+    let known = look(&context, before, true).await?;
+    ledger.begin().await?;
+    let mut found = Found::default();
+    let is_inside = |part: &&InventoryPart| part.facts.ends.as_ref().is_some_and(|(first, _)| range.contains(first));
+    for part in ledger.finished_parts().iter().filter(is_inside) {
+        found.add_part(part.clone(), &known, true);
+    }
+    let mut threads = Threads::start(&context)?;
+    let manner = Manner { when_changed: WhenChanged::LookAgain, extra: Extra::Keep };
+    for mut group in groups(&spec.order, &Kind::ALL, false) {
+        group.ranges = group.ranges.into_iter().map(|own| own.within(range)).filter(|own| !own.is_empty()).collect();
+        go_through(&context, group, &known, manner, ledger, &mut threads, &mut found).await?;
+    }
+    found.report.requests = context.requests();
+    Ok(found.report)
 }
 
 /// What is known of the clone, after a look at it where that is needed. `resumed` when the pass goes on that wrote there.
@@ -109,11 +136,10 @@ async fn go_through(
     let left = group.ranges.iter().flat_map(|range| range.without(&finished));
     let ranges = left.map(|range| (range, ledger.is_resumed())).collect();
     let source = context.spec.source.capabilities();
-    let may_be_cut = source.listing_start == ListingStart::AfterAnyKey;
     let job = Arc::new(Job {
         group,
         known: known.clone(),
-        ranges: Arc::new(Ranges::new(ranges, may_be_cut.then_some(source.page_keys))),
+        ranges: Arc::new(Ranges::of(&source, ranges)),
         ledger: Arc::clone(ledger),
         when_changed: manner.when_changed,
         keep: manner.extra != Extra::Delete,

@@ -3,13 +3,13 @@
 use provider::Key;
 use serde::{Deserialize, Serialize};
 
+use super::alphabet::{Alphabet, DIGITS, common};
+
 /// Longest key that a cut may have, in bytes.
 const LONGEST: usize = 1024;
 /// Bytes that keys have more in common with one another than with the end of their range, so that halving the way to it,
 /// bit by bit, would take long.
 const MUCH: usize = 4;
-/// Bytes behind what two keys have in common that their distance is told by.
-const DIGITS: usize = 8;
 
 /// The keys that begin with `prefix`, come after `after`, and not after `through`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl KeyRange {
             let gap = Self { prefix: self.prefix.clone(), after: from.clone(), through: part.after.clone() };
             // Without a beginning, a part begins where the prefix does, and nothing comes before it.
             if part.after.is_some() && !gap.is_empty() {
-                left.push(gap.clipped_to(self));
+                left.push(gap.within(self));
             }
             match &part.through {
                 Some(through) => from = from.max(Some(through.clone())),
@@ -68,24 +68,33 @@ impl KeyRange {
         left.into_iter().filter(|gap| !gap.is_empty()).collect()
     }
 
-    fn clipped_to(self, outer: &Self) -> Self {
+    /// What of the range lies in another one of the same prefix, or of none.
+    pub(super) fn within(self, outer: &Self) -> Self {
         let through = match (&self.through, &outer.through) {
             (Some(own), Some(outer)) => Some(own.min(outer).clone()),
             (own, outer) => own.clone().or_else(|| outer.clone()),
         };
-        Self { through, ..self }
+        let after = self.after.max(outer.after.clone());
+        Self { prefix: self.prefix, after, through }
     }
 
-    /// A key in the middle of what comes after `cursor`, by the value of the bytes; `None` when nothing fits between.
+    /// A key in the middle of what comes after `cursor`, by the value of the bytes; `None` when nothing fits between. With an
+    /// alphabet that keys are known to be made of, the middle of what it can spell.
     ///
     /// What it answers lies after the cursor and before the range's end, so both halves can hold keys. It brings no control
     /// character that the keys around it don't have: some stores refuse them.
-    pub(super) fn middle(&self, cursor: Option<&Key>) -> Option<Key> {
+    pub(super) fn middle(&self, cursor: Option<&Key>, alphabet: &Alphabet) -> Option<Key> {
         let low = self.low(cursor);
+        let shared = common(low, &self.high());
+        let learned = alphabet.spells(&low[shared..]).then(|| self.middle_in(low, alphabet)).flatten();
+        learned.or_else(|| self.middle_in(low, &Alphabet::whole()))
+    }
+
+    fn middle_in(&self, low: &[u8], alphabet: &Alphabet) -> Option<Key> {
         let high = self.high();
         let shared = common(low, &high);
-        let (from, to) = (number(&low[shared..], 0), number(&high[shared..], 0));
-        let digits = (from + to.saturating_sub(from) / 2).to_be_bytes();
+        let (from, to) = (alphabet.number(&low[shared..]), alphabet.number(&high[shared..]));
+        let digits = alphabet.letters(from + to.saturating_sub(from) / 2);
         (1..=DIGITS).find_map(|length| {
             let mut bytes = low[..shared].to_vec();
             bytes.extend(&digits[..length]);
@@ -96,11 +105,13 @@ impl KeyRange {
         })
     }
 
-    /// The end of all keys that begin as those from `first` to `cursor` do, where they have much more in common with one
-    /// another than with the end of the range; `None` elsewhere. What comes behind it are other kinds of keys, if any.
-    pub(super) fn end_of_alike(&self, first: &Key, cursor: &Key) -> Option<Key> {
+    /// The end of all keys that begin as those from `first` to `cursor` do, up to where they are spelled with their alphabet,
+    /// if that is much more than what they have in common with the end of the range; `None` elsewhere. What comes behind it
+    /// are other kinds of keys, if any.
+    pub(super) fn end_of_alike(&self, first: &Key, cursor: &Key, alphabet: &Alphabet) -> Option<Key> {
         let (low, high) = (cursor.as_str(), self.high());
         let alike = common(first.as_str().as_bytes(), low.as_bytes());
+        let alike = alphabet.beginning(&low.as_bytes()[..alike]).len();
         if alike <= common(low.as_bytes(), &high) + MUCH {
             return None;
         }
@@ -108,29 +119,21 @@ impl KeyRange {
         self.inside(cursor, format!("{}{}", &low[..alike], char::MAX))
     }
 
-    /// For a range that begins behind all keys of some beginning: the end of all keys whose beginning is shorter by a character.
-    pub(super) fn end_of_less_alike(&self) -> Option<Key> {
-        let after = self.after.as_ref()?;
-        let mut beginning = after.as_str().strip_suffix(char::MAX)?.to_owned();
-        beginning.pop()?;
-        if beginning.len() < self.prefix.len().max(1) {
-            return None;
-        }
-        beginning.push(char::MAX);
-        self.inside(after, beginning)
-    }
-
     fn inside(&self, low: &Key, cut: String) -> Option<Key> {
         let fits = cut.as_str() > low.as_str() && cut.as_bytes() < self.high().as_slice() && cut.len() <= LONGEST;
         fits.then(|| Key::new(cut))
     }
 
-    /// How many times longer the way from `cursor` to the end is than the one from `first` to `cursor`.
-    pub(super) fn times_left(&self, first: &Key, cursor: &Key) -> f64 {
+    /// How many times longer the way from `cursor` to the end is than the one from `first` to `cursor`, for keys that are made
+    /// of an alphabet.
+    pub(super) fn times_left(&self, first: &Key, cursor: &Key, alphabet: &Alphabet) -> f64 {
         let high = self.high();
         let (first, cursor) = (first.as_str().as_bytes(), cursor.as_str().as_bytes());
         let shared = common(first, &high).min(cursor.len());
-        let (from, at, to) = (number(&first[shared..], 0), number(&cursor[shared..], 0), number(&high[shared..], 0));
+        let whole = Alphabet::whole();
+        let alphabet = if alphabet.spells(&first[shared..]) { alphabet } else { &whole };
+        let number = |key: &[u8]| alphabet.number(&key[shared..]);
+        let (from, at, to) = (number(first), number(cursor), number(&high));
         to.saturating_sub(at) as f64 / (at.saturating_sub(from).max(1)) as f64
     }
 
@@ -145,20 +148,6 @@ impl KeyRange {
             None => [self.prefix.as_bytes(), &[0xff; DIGITS]].concat(),
         }
     }
-}
-
-/// Length of what two texts begin with alike.
-fn common(one: &[u8], other: &[u8]) -> usize {
-    one.iter().zip(other).take_while(|(one, other)| one == other).count()
-}
-
-/// The first bytes as the digits of a number, filled up at the end.
-fn number(bytes: &[u8], fill: u8) -> u64 {
-    let mut digits = [fill; DIGITS];
-    for (digit, byte) in digits.iter_mut().zip(bytes) {
-        *digit = *byte;
-    }
-    u64::from_be_bytes(digits)
 }
 
 /// The bytes as text; where they are none, the least text that is not below them. Ends in no control character.
@@ -200,6 +189,7 @@ fn least_character_from(bytes: &[u8]) -> Option<char> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::ranges::tests::page;
     use super::*;
 
     fn range(after: Option<&str>, through: Option<&str>) -> KeyRange {
@@ -229,7 +219,7 @@ mod tests {
                     continue;
                 }
                 let after = (!low.is_empty()).then_some(low);
-                let Some(cut) = range(after, high).middle(None) else { continue };
+                let Some(cut) = range(after, high).middle(None, &Alphabet::default()) else { continue };
                 assert!(cut.as_str() > low && high.is_none_or(|high| cut.as_str() < high), "{low:?} {cut} {high:?}");
             }
         }
@@ -238,32 +228,39 @@ mod tests {
     #[test]
     fn digits_are_cut_in_half() {
         let blocks = KeyRange::with_prefix("pach/block/");
-        let cut = |cursor: &str| blocks.middle(Some(&Key::from(cursor))).unwrap().into_string();
+        let cut = |cursor: &str| blocks.middle(Some(&Key::from(cursor)), &Alphabet::default()).unwrap().into_string();
         assert_eq!(cut("pach/block/00"), "pach/block/\u{a0}");
         let hex = KeyRange { through: Some("pach/block/g".into()), ..blocks.clone() };
-        assert_eq!(hex.middle(Some(&Key::from("pach/block/0"))).unwrap().as_str(), "pach/block/K");
+        let first = Key::from("pach/block/0");
+        assert_eq!(hex.middle(Some(&first), &Alphabet::default()).unwrap().as_str(), "pach/block/K");
+        let mut hexadecimal = Alphabet::default();
+        hexadecimal.learn(&page(&["pach/block/0123", "pach/block/4567", "pach/block/89ab", "pach/block/cdef"]));
+        assert_eq!(blocks.middle(Some(&first), &hexadecimal).unwrap().as_str(), "pach/block/8");
+        assert_eq!(blocks.times_left(&first, &"pach/block/4".into(), &hexadecimal), 3.0);
     }
 
     #[test]
     fn what_is_alike_is_told_from_what_may_come_behind_it() {
         let all = range(None, None);
-        let alike = all.end_of_alike(&"pach/block/000".into(), &"pach/block/0fe".into());
-        assert_eq!(alike.unwrap().as_str(), "pach/block/0\u{10FFFF}");
-        let behind = range(Some("pach/block/0\u{10FFFF}"), None).end_of_less_alike();
-        assert_eq!(behind.unwrap().as_str(), "pach/block/\u{10FFFF}");
-        assert_eq!(range(Some("p\u{10FFFF}"), None).end_of_less_alike(), None);
+        let mut hexadecimal = Alphabet::default();
+        hexadecimal.learn(&page(&["pach/block/0000", "pach/block/0def"]));
+        for (alphabet, end) in
+            [(&Alphabet::default(), "pach/block/0\u{10FFFF}"), (&hexadecimal, "pach/block/\u{10FFFF}")]
+        {
+            let alike = all.end_of_alike(&"pach/block/000".into(), &"pach/block/0fe".into(), alphabet);
+            assert_eq!(alike.unwrap().as_str(), end);
+        }
         let blocks = KeyRange::with_prefix("pach/block/");
-        assert_eq!(blocks.end_of_alike(&"pach/block/000".into(), &"pach/block/0fe".into()), None);
-        assert_eq!(
-            range(None, Some("pach/block/1")).end_of_alike(&"pach/block/000".into(), &"pach/block/0fe".into()),
-            None
-        );
+        for range in [blocks, range(None, Some("pach/block/1"))] {
+            let alike = range.end_of_alike(&"pach/block/000".into(), &"pach/block/0fe".into(), &Alphabet::default());
+            assert_eq!(alike, None);
+        }
     }
 
     #[test]
     fn nothing_lies_between_neighbours() {
-        assert_eq!(range(Some("a"), Some("a\u{1}")).middle(None), None);
-        assert_eq!(range(Some("a"), Some("a")).middle(None), None);
+        assert_eq!(range(Some("a"), Some("a\u{1}")).middle(None, &Alphabet::default()), None);
+        assert_eq!(range(Some("a"), Some("a")).middle(None, &Alphabet::default()), None);
     }
 
     #[test]
@@ -285,8 +282,9 @@ mod tests {
     #[test]
     fn an_even_spread_is_told_from_what_was_seen() {
         let blocks = KeyRange { through: Some("pach/block/\u{90}".into()), ..KeyRange::with_prefix("pach/block/") };
-        let left = blocks.times_left(&"pach/block/0".into(), &"pach/block/8".into());
+        let left = blocks.times_left(&"pach/block/0".into(), &"pach/block/8".into(), &Alphabet::default());
         assert!(left > 1.0 && left < 40.0, "{left}");
-        assert!(blocks.times_left(&"pach/block/00".into(), &"pach/block/0000001".into()) > 1000.0);
+        let close = blocks.times_left(&"pach/block/00".into(), &"pach/block/0000001".into(), &Alphabet::default());
+        assert!(close > 1000.0, "{close}");
     }
 }

@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use provider::{Key, ObjectMeta};
+use provider::{BucketCapabilities, Key, ListingStart, ObjectMeta};
 use tokio::sync::Notify;
 
+use super::alphabet::Alphabet;
 use super::range::KeyRange;
 
-/// Pages that a range must have left, as far as can be told, before another lister takes half of it.
-const WORTH_PAGES: f64 = 4.0;
+/// Pages that a range must have left, as far as can be told, before another lister takes half of it: each range costs a page
+/// that is not full and a part of the inventory.
+const WORTH_PAGES: usize = 6;
 
 /// A range that a lister has to itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,22 +47,28 @@ struct State {
 struct Open {
     range: KeyRange,
     dirty: bool,
-    first: Option<Key>,
-    cursor: Option<Key>,
+    /// First and last of the keys that were listed last, and how many they are.
+    sample: Option<(Key, Key, usize)>,
     seen: u64,
-    /// Keys that are left, as far as can be told.
+    /// What its keys are made of, as far as they are listed.
+    alphabet: Alphabet,
+    /// Keys that are left, as far as can be told; infinite where what comes behind keys that are alike was not looked at.
     left: f64,
-    /// Whether it begins behind keys that are alike: where keys are in it, if any, can't be guessed before it is listed.
-    behind_alike: bool,
 }
 
 impl Ranges {
-    /// Ranges to list, each with whether it is dirty. With `page_keys`, they may be cut.
-    pub(super) fn new(ranges: Vec<(KeyRange, bool)>, page_keys: Option<usize>) -> Self {
+    /// Ranges of a store to list, each with whether it is dirty.
+    pub(super) fn of(store: &BucketCapabilities, ranges: Vec<(KeyRange, bool)>) -> Self {
+        let may_be_cut = store.listing_start == ListingStart::AfterAnyKey;
+        Self::new(ranges, may_be_cut.then_some(WORTH_PAGES * store.page_keys))
+    }
+
+    /// Ranges to list, each with whether it is dirty. With `worth`, one that has so many keys left may be cut.
+    pub(super) fn new(ranges: Vec<(KeyRange, bool)>, worth: Option<usize>) -> Self {
         Self {
             state: Mutex::new(State { waiting: ranges.into(), ..State::default() }),
             changed: Notify::new(),
-            worth: page_keys.map(|keys| WORTH_PAGES * keys.max(1) as f64),
+            worth: worth.map(|keys| keys.max(1) as f64),
         }
     }
 
@@ -68,7 +76,7 @@ impl Ranges {
     pub(super) fn take(&self) -> Option<Taken> {
         let mut state = self.state();
         let open = match state.waiting.pop_front() {
-            Some((range, dirty)) => Open::new(range, dirty, 0.0, false),
+            Some((range, dirty)) => Open::new(range, dirty, Alphabet::default(), 0.0),
             None => state.steal(self.worth?)?,
         };
         let id = state.next;
@@ -89,11 +97,13 @@ impl Ranges {
         let ended = was_last
             || page.len() < fetched
             || page.last().map(|last| &last.key) == open.range.through.as_ref() && !page.is_empty();
-        if let (Some(first), Some(last)) = (page.first(), page.last()) {
-            open.first.get_or_insert_with(|| first.key.clone());
-            open.cursor = Some(last.key.clone());
-            open.seen += page.len() as u64;
+        // Another kind of keys may have begun on this page, so its end tells what comes next.
+        let sample = &page[page.len() / 2..];
+        if let (Some(first), Some(last)) = (sample.first(), sample.last()) {
+            open.sample = Some((first.key.clone(), last.key.clone(), sample.len()));
+            open.alphabet.learn(sample);
         }
+        open.seen += page.len() as u64;
         open.left = if ended { 0.0 } else { open.estimate() };
         drop(state);
         self.changed.notify_waiters();
@@ -117,6 +127,15 @@ impl Ranges {
         state.waiting.is_empty() && state.open.is_empty()
     }
 
+    /// The ranges that were taken, each with about how many keys it has, in the order of their keys.
+    pub(super) fn estimates(&self) -> Vec<(KeyRange, f64)> {
+        let state = self.state();
+        let mut all: Vec<_> =
+            state.open.values().map(|open| (open.range.clone(), open.seen as f64 + open.left)).collect();
+        all.sort_by(|(one, _), (other, _)| one.after.cmp(&other.after));
+        all
+    }
+
     /// Waits until there may be something to take, or nothing is left. To be made before looking.
     pub(super) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
         self.changed.notified()
@@ -128,26 +147,32 @@ impl Ranges {
 }
 
 impl Open {
-    fn new(range: KeyRange, dirty: bool, left: f64, behind_alike: bool) -> Self {
-        Self { range, dirty, first: None, cursor: None, seen: 0, left, behind_alike }
+    fn new(range: KeyRange, dirty: bool, alphabet: Alphabet, left: f64) -> Self {
+        Self { range, dirty, sample: None, seen: 0, alphabet, left }
     }
 
-    /// Keys that are left, if they are spread as those so far.
+    /// Keys that are left, if they are spread as the last ones.
     fn estimate(&self) -> f64 {
-        match (&self.first, &self.cursor) {
-            (Some(first), Some(cursor)) => self.seen as f64 * self.range.times_left(first, cursor),
-            _ => 0.0,
+        let Some((first, cursor, keys)) = &self.sample else { return 0.0 };
+        if self.end_of_alike().is_some() {
+            return f64::INFINITY;
         }
+        *keys as f64 * self.range.times_left(first, cursor, &self.alphabet)
+    }
+
+    fn end_of_alike(&self) -> Option<Key> {
+        let (first, cursor, _) = self.sample.as_ref()?;
+        self.range.end_of_alike(first, cursor, &self.alphabet)
     }
 
     /// Gives up what comes behind a key.
-    fn cut_at(&mut self, at: Key, left: f64, behind_alike: bool) -> Self {
+    fn cut_at(&mut self, at: Key, alphabet: Alphabet, left: f64) -> Self {
         let upper = KeyRange {
             prefix: self.range.prefix.clone(),
             after: Some(at.clone()),
             through: self.range.through.replace(at),
         };
-        Self::new(upper, self.dirty, left, behind_alike)
+        Self::new(upper, self.dirty, alphabet, left)
     }
 }
 
@@ -157,21 +182,16 @@ impl State {
         loop {
             let most = |one: &&mut Open, other: &&mut Open| one.left.total_cmp(&other.left);
             let victim = self.open.values_mut().filter(|open| open.left >= worth).max_by(most)?;
-            let alike = match (&victim.first, &victim.cursor) {
-                (Some(first), Some(cursor)) => victim.range.end_of_alike(first, cursor),
-                _ if victim.behind_alike => victim.range.end_of_less_alike(),
-                _ => None,
-            };
-            if let Some(cut) = alike {
-                let upper = victim.cut_at(cut, victim.left, true);
+            if let Some(cut) = victim.end_of_alike() {
+                // Where keys are behind it, if any, is not known before it is listed.
+                let behind = victim.cut_at(cut, Alphabet::default(), 0.0);
                 victim.left = victim.estimate();
-                return Some(upper);
+                return Some(behind);
             }
-            let guess =
-                (victim.cursor.is_some() || !victim.behind_alike).then(|| victim.range.middle(victim.cursor.as_ref()));
-            if let Some(middle) = guess.flatten() {
+            let cursor = victim.sample.as_ref().map(|(_, cursor, _)| cursor);
+            if let Some(middle) = victim.range.middle(cursor, &victim.alphabet) {
                 victim.left /= 2.0;
-                return Some(victim.cut_at(middle, victim.left, false));
+                return Some(victim.cut_at(middle, victim.alphabet.clone(), victim.left));
             }
             // Nobody can tell where to cut it before more of it is listed.
             victim.left = 0.0;
@@ -181,14 +201,14 @@ impl State {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use provider::{ContentHeaders, ObjectVersion};
 
     use super::*;
 
-    fn page(keys: &[&str]) -> Vec<ObjectMeta> {
+    pub(in crate::clone) fn page(keys: &[&str]) -> Vec<ObjectMeta> {
         let object = |key: &&str| ObjectMeta {
             key: (*key).into(),
             size: 1,
@@ -215,31 +235,37 @@ mod tests {
 
     #[test]
     fn idle_listers_find_the_keys_that_are_alike_at_once() {
-        let ranges = Ranges::new(vec![(KeyRange::default(), false)], Some(1));
+        let ranges = Ranges::new(vec![(KeyRange::default(), false)], Some(6));
         let mut taken = vec![ranges.take().unwrap()];
         assert_eq!(ranges.take(), None, "nothing is known yet");
-        let mut first = page(&["pach/block/00", "pach/block/04", "pach/block/08", "pach/block/0c"]);
+        let keys: Vec<String> = (0..32).map(|number| format!("pach/block/{number:02x}")).collect();
+        let mut first = page(&keys.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(!ranges.advance(taken[0].id, &mut first, false));
         while let Some(more) = ranges.take() {
             taken.push(more);
             assert!(taken.len() < 100);
         }
         assert_whole(&taken, &ranges);
-        let begins_inside =
-            |taken: &&Taken| taken.range.after.as_ref().is_some_and(|after| after.as_str().starts_with("pach/block/0"));
-        assert!(taken.iter().filter(begins_inside).count() > 1, "{taken:?}");
+        let is_hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let begins_inside = |taken: &&Taken| {
+            let after = taken.range.after.as_ref().and_then(|after| after.as_str().strip_prefix("pach/block/"));
+            after.is_some_and(|digits| digits.bytes().all(is_hexadecimal))
+        };
+        // The first one, the one behind everything alike, and the rest where keys can be.
+        assert_eq!(taken.iter().filter(begins_inside).count(), taken.len() - 2, "{taken:?}");
+        assert!(taken.len() > 16, "{taken:?}");
     }
 
     #[test]
     fn a_page_is_cut_where_the_range_ends_by_now() {
-        let ranges = Ranges::new(vec![(KeyRange::default(), false)], Some(1));
+        let ranges = Ranges::new(vec![(KeyRange::default(), false)], Some(6));
         let first = ranges.take().unwrap();
-        ranges.advance(first.id, &mut page(&["a", "b"]), false);
+        ranges.advance(first.id, &mut page(&["aa", "ab", "ac", "ad", "ba", "bb"]), false);
         let second = ranges.take().unwrap();
         let end = second.range.after.clone().unwrap();
-        let mut behind = page(&["c", &format!("{end}x")]);
+        let mut behind = page(&["bc", &format!("{end}x")]);
         assert!(ranges.advance(first.id, &mut behind, false));
-        assert_eq!(behind.len(), usize::from("c" <= end.as_str()));
+        assert_eq!(behind.len(), 1, "cut at {end}");
         ranges.finish(first.id);
         assert!(!ranges.is_finished());
         assert!(ranges.advance(second.id, &mut Vec::new(), true));

@@ -210,7 +210,7 @@ impl Recorder {
         self.writer = Some(tokio::task::spawn_blocking(move || {
             let mut writer = match writer {
                 Some(writer) => writer,
-                None => PartWriter::create(&folder, &name)?,
+                None => PartWriter::create(&folder, &name, &rows)?,
             };
             writer.write(&rows)?;
             Ok(writer)

@@ -148,10 +148,10 @@ fn decide(context: &Context, job: &Job, taken: &Taken) -> Feed<Decided> {
     let mut pages = list_shared(context, &job.ranges, taken);
     let (ranges, id) = (Arc::clone(&job.ranges), taken.id);
     Feed::start(PAGES_AHEAD, move |decided: mpsc::Sender<Decided>| async move {
-        while let Some(page) = pages.next().await? {
-            if decided.send(Decided::Page(decider.page(page).await?)).await.is_err() {
-                return Ok(());
-            }
+        loop {
+            let Ok(room) = decided.reserve().await else { return Ok(()) };
+            let Some(page) = pages.next().await? else { break };
+            room.send(Decided::Page(decider.page(page).await?));
         }
         let (kept, rest) = decider.finish(ranges.through(id).as_ref()).await?;
         let _ = decided.send(Decided::Page(kept)).await;

@@ -33,6 +33,12 @@ impl fmt::Debug for CloneJob {
     }
 }
 
+impl CloneJob {
+    pub(super) fn holder(&self) -> Holder {
+        Holder { name: self.name.clone(), process: self.writer.process.clone() }
+    }
+}
+
 /// Brings a clone up to date: it goes on with a pass that was interrupted, else it makes a new one.
 ///
 /// # Errors
@@ -40,9 +46,8 @@ impl fmt::Debug for CloneJob {
 pub async fn bring_up_to_date(job: &CloneJob, state: &CloneState) -> Result<ClonePass> {
     // Nothing may be written into the source, not even a lock.
     destination::ensure_apart(&Context::new(&job.spec))?;
-    let holder = Holder { name: job.name.clone(), process: job.writer.process.clone() };
     let is_dead = |holder: &Holder| (job.writer.is_dead)(holder);
-    let lock = Lock::take(&job.spec.destination, holder, is_dead, LockTimes::default()).await?;
+    let lock = Lock::take(&job.spec.destination, job.holder(), is_dead, LockTimes::default()).await?;
     let passed = tokio::select! {
         biased;
         lost = lock.lost() => Err(lost),

@@ -4,6 +4,8 @@
 //! ```text
 //! clone.json                  what is cloned, and where to
 //! pass-00007/part-….parquet   the inventory of a pass, or as far as it got
+//! pass-00007/copy-….json      where a large copy is
+//! pass-00007/plan.json        the shards that the pass is planned as
 //! pass-00007/done.json        the pass is finished; earlier ones are deleted
 //! ```
 
@@ -14,13 +16,15 @@ use provider::{Bucket, ErrorKind, Key, ListRequest, PutMode, PutRequest};
 use serde::{Deserialize, Serialize};
 
 use super::known::Before;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Store, Whose};
+use super::plan::{CloneShard, Plan};
 use super::report::CloneReport;
 use super::{CloneError, KeyMap, Result, small_object};
 use crate::retry::{RetryPolicy, retrying};
 
 const CLONE: &str = "clone.json";
 const DONE: &str = "done.json";
+const PLAN: &str = "plan.json";
 /// Largest small file that is read, in bytes.
 const LARGEST: usize = 1 << 20;
 
@@ -39,7 +43,7 @@ pub struct CloneIdentity {
 }
 
 /// What is kept of one clone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CloneState {
     store: Arc<dyn Bucket>,
     prefix: String,
@@ -100,12 +104,41 @@ impl CloneState {
     /// # Errors
     /// Those of the store; a damaged part.
     pub async fn ledger(&self) -> Result<Ledger> {
-        let number = match self.passes.last() {
+        self.ledger_of(self.under_way()).await
+    }
+
+    /// The same, looked at once more: somebody may have written to it since.
+    pub(super) async fn again(&self) -> Result<Self> {
+        Ok(Self { passes: self.list_passes().await?, ..self.clone() })
+    }
+
+    /// Keeps the plan of the pass under way. Shards of an earlier plan are refused from then on.
+    pub(super) async fn keep_plan(&self, plan: &Plan) -> Result<()> {
+        self.write(&format!("{}/{PLAN}", pass_name(self.under_way())), plan).await
+    }
+
+    /// The ledger for one shard of the pass under way.
+    pub(super) async fn ledger_of_shard(&self, shard: &CloneShard) -> Result<Ledger> {
+        let name = pass_name(self.under_way());
+        let plan = self.read::<Plan>(&format!("{name}/{PLAN}")).await?.filter(|plan| plan.has(shard));
+        let Some(plan) = plan else { return Err(CloneError::OtherPlan { state: self.location() }) };
+        let whose = Whose::Shard { plan: plan.id, number: shard.shard, was_written: plan.was_written };
+        let store = Store { bucket: Arc::clone(&self.store), prefix: format!("{}{name}/", self.prefix) };
+        Ledger::open_as(self.folder.join(&name), store, &whose).await
+    }
+
+    /// Deletes the copies of parts that this machine has.
+    pub(super) async fn clear_folder(&self) {
+        // What stays is found and used again, or is in the way of nobody.
+        let _ = tokio::fs::remove_dir_all(&self.folder).await;
+    }
+
+    fn under_way(&self) -> u32 {
+        match self.passes.last() {
             Some(last) if !last.done => last.number,
             Some(last) => last.number + 1,
             None => 1,
-        };
-        self.ledger_of(number).await
+        }
     }
 
     /// Notes that the pass under way is finished, and deletes what is kept of earlier ones.

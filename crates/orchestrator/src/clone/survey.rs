@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use provider::ListingStart;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -80,9 +79,8 @@ pub async fn survey(spec: &CloneSpec, before: &Before, deletes: bool) -> Result<
 
 async fn survey_group(context: &Context, group: &Group, known: &Known, found: &mut Survey) -> Result<()> {
     let source = context.spec.source.capabilities();
-    let may_be_cut = source.listing_start == ListingStart::AfterAnyKey;
     let ranges = group.ranges.iter().map(|range| (range.clone(), false)).collect();
-    let ranges = Arc::new(Ranges::new(ranges, may_be_cut.then_some(source.page_keys)));
+    let ranges = Arc::new(Ranges::of(&source, ranges));
     let mut shards = FuturesUnordered::new();
     loop {
         let changed = ranges.changed();

@@ -14,6 +14,9 @@ use super::recorder::Recorded;
 use super::shard::Job;
 use super::{CloneError, Result, worker};
 
+/// Files that one thread reads and writes at once, beside its connections.
+const FILES: usize = 2;
+
 /// How long a thread that was cancelled stays for what it owes to the stores.
 const CLEAN_UP: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -114,7 +117,9 @@ impl Drop for Apart {
 }
 
 fn run(context: Context, mut work: mpsc::UnboundedReceiver<Work>, cancelled: &CancellationToken, owed: Owed) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let files = if context.is_of_folders() { context.spec.concurrency.max(FILES) } else { FILES };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(files).build();
+    let Ok(runtime) = runtime else { return };
     runtime.block_on(async {
         let all = async {
             while let Some(work) = work.recv().await {

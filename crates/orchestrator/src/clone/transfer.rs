@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use provider::{
-    Checksum, ContentHeaders, Copied, CopyRequest, Error, ErrorKind, GetRequest, Key, ObjectMeta, ObjectVersion,
-    PutMode, PutRequest, Result,
+    Checksum, ContentHeaders, Copied, CopyRequest, Error, ErrorKind, GetRequest, Key, ObjectMeta, ObjectStream,
+    ObjectVersion, PutMode, PutRequest, Result,
 };
 
 use super::CopyPath;
 use super::context::{Context, Sort};
+use super::pieces;
 use super::unfinished::UnfinishedCopy;
 use crate::digest;
 use crate::retry::Backoff;
@@ -46,12 +47,62 @@ pub(super) async fn transfer(context: &Context, object: &ObjectMeta, to: &Key) -
 }
 
 async fn copy_in_store(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
-    let mut unfinished = UnfinishedCopy::new(&context.spec, to);
-    let result = copy_steps(context, object, to, &mut unfinished).await;
-    if result.is_err() {
+    if object.size > context.capabilities.single_copy_bytes {
+        // Apart, so that the many small copies stay small in memory.
+        return Box::pin(copy_in_steps(context, object, to)).await;
+    }
+    let mut unfinished = UnfinishedCopy::default();
+    let copied = copy_steps(context, object, to, &mut unfinished).await;
+    if copied.is_err() {
         unfinished.abandon().await;
     }
-    result
+    copied
+}
+
+/// Copies a large object, from where an earlier process left it.
+async fn copy_in_steps(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
+    let mut unfinished = UnfinishedCopy::default();
+    if let Some(token) = context.copies.take(&*context.spec.destination, object, to).await {
+        unfinished.left_at(&context.spec, to, token);
+        unfinished.keep();
+        match copy_steps(context, object, to, &mut unfinished).await {
+            // The upload is gone, or was never this object's: from the beginning.
+            Err(error) if !may_go_on(&error) => give_up(context, object, &mut unfinished).await,
+            copied => return settle(context, object, unfinished, copied).await,
+        }
+    }
+    let copied = copy_steps(context, object, to, &mut unfinished).await;
+    settle(context, object, unfinished, copied).await
+}
+
+/// Forgets a copy that is whole or can't go on; leaves one that another process can go on with.
+async fn settle(
+    context: &Context,
+    object: &ObjectMeta,
+    mut unfinished: UnfinishedCopy,
+    copied: Result<Transferred>,
+) -> Result<Transferred> {
+    match &copied {
+        Ok(_) if unfinished.is_kept() => context.copies.forget(&object.key).await,
+        Ok(_) => {}
+        Err(error) if unfinished.is_kept() && may_go_on(error) => {}
+        Err(_) => give_up(context, object, &mut unfinished).await,
+    }
+    copied
+}
+
+async fn give_up(context: &Context, object: &ObjectMeta, unfinished: &mut UnfinishedCopy) {
+    let was_kept = unfinished.is_kept();
+    unfinished.abandon().await;
+    if was_kept {
+        context.copies.forget(&object.key).await;
+    }
+}
+
+/// Whether a copy may go on where it is once the store is well again: the error is not about this copy.
+fn may_go_on(error: &Error) -> bool {
+    use ErrorKind::{AlreadyExists, Changed, Corrupt, Invalid, NotFound, Unsupported};
+    !matches!(error.kind(), AlreadyExists | Changed | Corrupt | Invalid | NotFound | Unsupported)
 }
 
 /// Copies step by step; `unfinished` is where it was left.
@@ -90,7 +141,10 @@ async fn copy_steps(
             }
             Ok(Copied::More { token, .. }) => {
                 context.spec.progress.moved();
-                unfinished.left_at(token);
+                unfinished.left_at(&context.spec, to, token.clone());
+                if context.copies.keep(object, to, &token).await {
+                    unfinished.keep();
+                }
                 backoff.reset();
             }
             Err(error) => context.wait_after(error, sent, &mut backoff).await?,
@@ -111,7 +165,7 @@ async fn ensure_unchanged(context: &Context, object: &ObjectMeta) -> Result<()> 
 async fn stream(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
     let mut backoff = Backoff::new(context.spec.retry);
     loop {
-        let sent = context.send(Sort::Get).await;
+        let sent = context.pace.send();
         match stream_once(context, object, to).await {
             Ok(transferred) => return Ok(transferred),
             Err(error) => context.wait_after(error, sent, &mut backoff).await?,
@@ -120,18 +174,15 @@ async fn stream(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Tran
 }
 
 async fn stream_once(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
-    let get = GetRequest { key: object.key.clone(), range: None, if_version: Some(object.version.clone()) };
-    let read = context.spec.source.get(&get).await?;
-    if read.meta.version != object.version || read.meta.size != object.size {
+    let ObjectStream { meta, body } = open(context, object).await?;
+    if meta.version != object.version || meta.size != object.size {
         return Err(Error::new(ErrorKind::Changed, "get", resource(context, object)));
     }
-    let known = [&read.meta.checksum, &object.checksum].into_iter().find_map(|checksum| match checksum {
+    let known = [&meta.checksum, &object.checksum].into_iter().find_map(|checksum| match checksum {
         Some(Checksum::Sha256(sha256)) => Some(*sha256),
         _ => None,
     });
-    let (body, watched) = digest::watch(read.body);
-    let progress = Arc::clone(&context.spec.progress);
-    let body = body.inspect(move |_| progress.moved()).boxed();
+    let (body, watched) = digest::watch(body);
     let keeps_metadata = context.capabilities.metadata;
     context.send(Sort::Put).await;
     let put = context
@@ -143,8 +194,8 @@ async fn stream_once(context: &Context, object: &ObjectMeta, to: &Key) -> Result
             body,
             size: Some(object.size),
             sha256: known,
-            headers: if keeps_metadata { read.meta.headers } else { ContentHeaders::default() },
-            metadata: if keeps_metadata { read.meta.metadata } else { Default::default() },
+            headers: if keeps_metadata { meta.headers } else { ContentHeaders::default() },
+            metadata: if keeps_metadata { meta.metadata } else { Default::default() },
         })
         .await?;
     let passed = watched.so_far();
@@ -152,6 +203,21 @@ async fn stream_once(context: &Context, object: &ObjectMeta, to: &Key) -> Result
         return Err(Error::new(ErrorKind::Corrupt, "put", resource(context, object)));
     }
     Ok(Transferred { version: put.version, checksum: Some(Checksum::Sha256(passed.sha256)) })
+}
+
+/// Begins to read an object: a large one in pieces.
+async fn open(context: &Context, object: &ObjectMeta) -> Result<ObjectStream> {
+    let source = &context.spec.source;
+    if pieces::is_large(object) {
+        let meta = context.call(Sort::Head, || source.head(&object.key)).await?;
+        let gone = || Error::new(ErrorKind::NotFound, "get", resource(context, object));
+        return Ok(ObjectStream { meta: meta.ok_or_else(gone)?, body: pieces::read(context, object) });
+    }
+    let get = GetRequest { key: object.key.clone(), range: None, if_version: Some(object.version.clone()) };
+    context.send(Sort::Get).await;
+    let ObjectStream { meta, body } = source.get(&get).await?;
+    let progress = Arc::clone(&context.spec.progress);
+    Ok(ObjectStream { meta, body: body.inspect(move |_| progress.moved()).boxed() })
 }
 
 fn resource(context: &Context, object: &ObjectMeta) -> String {

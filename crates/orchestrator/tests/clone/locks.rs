@@ -119,3 +119,34 @@ async fn a_damaged_lock_is_an_error_and_stays() {
     let failed = take(&clone, "second").await;
     assert!(matches!(&failed, Err(error) if error.kind() == Some(provider::ErrorKind::Corrupt)), "{failed:?}");
 }
+
+async fn take_shard(clone: &MemoryBucket, shard: &str, name: &str) -> Result<Lock, CloneError> {
+    let clone: Arc<dyn Bucket> = Arc::new(clone.clone());
+    Lock::take_shard(&clone, shard, holder(name), |_| None, QUICK).await
+}
+
+#[tokio::test]
+async fn shards_are_locked_side_by_side_and_keep_the_whole_clone_from_being_locked() {
+    let clone = World::server_side().clone;
+    let first = take_shard(&clone, "p-0", "first").await.unwrap();
+    let second = take_shard(&clone, "p-1", "second").await.unwrap();
+    assert!(matches!(take_shard(&clone, "p-1", "third").await, Err(CloneError::Locked { .. })));
+    assert!(matches!(take(&clone, "whole").await, Err(CloneError::Locked { .. })));
+    first.give_back().await.unwrap();
+    second.give_back().await.unwrap();
+    let whole = take(&clone, "whole").await.unwrap();
+    assert!(matches!(take_shard(&clone, "p-0", "first").await, Err(CloneError::Locked { .. })));
+    whole.give_back().await.unwrap();
+    assert_eq!(clone.snapshot().unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_shard_that_was_taken_for_dead_learns_of_it() {
+    let clone = World::server_side().clone;
+    let shard = take_shard(&clone, "p-0", "first").await.unwrap();
+    let bucket: Arc<dyn Bucket> = Arc::new(clone.clone());
+    let whole = Lock::take(&bucket, holder("whole"), |_| Some(true), QUICK).await.unwrap();
+    assert!(matches!(shard.lost().await, CloneError::LockLost { .. }));
+    shard.give_back().await.unwrap();
+    whole.give_back().await.unwrap();
+}

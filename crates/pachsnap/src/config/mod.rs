@@ -80,6 +80,8 @@ pub(crate) struct StoreOptions {
     pub(crate) store: Option<String>,
     /// The store honours `If-None-Match`, although its kind may not.
     pub(crate) create_only_put: Option<bool>,
+    /// Larger objects are copied inside the store in parts of so many bytes.
+    pub(crate) copy_part_bytes: Option<u64>,
 }
 
 impl StoreOptions {
@@ -91,6 +93,7 @@ impl StoreOptions {
             path_style: self.path_style.or(others.path_style),
             store: self.store.or(others.store),
             create_only_put: self.create_only_put.or(others.create_only_put),
+            copy_part_bytes: self.copy_part_bytes.or(others.copy_part_bytes),
         }
     }
 }
@@ -185,6 +188,7 @@ impl Config {
             path_style: self.boolean(&format!("{name}.path-style")),
             store: self.text(&format!("{name}.store")).map(str::to_owned),
             create_only_put: self.boolean(&format!("{name}.create-only-put")),
+            copy_part_bytes: None,
         }
     }
 

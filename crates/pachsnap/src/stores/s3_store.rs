@@ -79,7 +79,12 @@ fn described(bucket: &str, prefix: &str, options: StoreOptions) -> S3Config {
         region: options.region,
         path_style: options.path_style,
         store,
-        quirks: QuirkOverrides { create_only_put: options.create_only_put, ..QuirkOverrides::default() },
+        quirks: QuirkOverrides {
+            create_only_put: options.create_only_put,
+            single_copy_bytes: options.copy_part_bytes,
+            copy_part_bytes: options.copy_part_bytes,
+            ..QuirkOverrides::default()
+        },
         ..S3Config::aws(bucket)
     }
 }

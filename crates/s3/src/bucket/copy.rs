@@ -14,7 +14,6 @@ use super::{S3Bucket, get};
 use crate::encoding::encode;
 use crate::error::{contradiction, from_sdk, refused};
 use crate::hot::{COPY, CopyCall};
-use crate::location::Location;
 
 const PART: &str = "UploadPartCopy";
 
@@ -97,11 +96,12 @@ struct Source {
 
 impl Source {
     fn of(bucket: &S3Bucket, request: &CopyRequest<'_>, full: &str) -> Result<Self> {
-        let location = Location::parse(&request.source.location());
-        let Some(location) = location.filter(|location| location.endpoint == bucket.inner.endpoint) else {
+        let location = bucket.location_of(request.source);
+        let Some(location) = location.filter(|location| location.1.endpoint == bucket.inner.endpoint) else {
             let why = "the source is not in this store";
             return Err(refused(ErrorKind::Unsupported, COPY, bucket.resource(full), why));
         };
+        let location = &location.1;
         let key = format!("{}{}", location.prefix, request.from);
         let resource = format!("s3://{}/{key}", location.bucket);
         if request.from.as_str().is_empty() || !bucket.holds(&key) {

@@ -13,7 +13,7 @@ mod upload;
 pub(crate) use meta::timestamp;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -53,6 +53,10 @@ struct Inner {
     bucket: String,
     prefix: String,
     endpoint: Option<String>,
+    /// All of it as a URL.
+    location: String,
+    /// Where the last copy came from, as a URL and taken apart: usually the next one comes from there too.
+    source: Mutex<Option<Arc<(String, Location)>>>,
     quirks: Quirks,
 }
 
@@ -79,7 +83,10 @@ impl S3Bucket {
 
     fn over(clients: Clients, bucket: String, prefix: String, endpoint: Option<String>, quirks: Quirks) -> Self {
         let (hot, choice) = clients.hot(&bucket);
-        Self { inner: Arc::new(Inner { clients, hot, choice, bucket, prefix, endpoint, quirks }) }
+        let place = Location { bucket, prefix, endpoint };
+        let (location, source) = (place.to_string(), Mutex::default());
+        let Location { bucket, prefix, endpoint } = place;
+        Self { inner: Arc::new(Inner { clients, hot, choice, bucket, prefix, endpoint, location, source, quirks }) }
     }
 
     /// Another bucket or prefix of the same store, over the same connections.
@@ -102,11 +109,11 @@ impl S3Bucket {
     }
 
     fn client(&self) -> &Client {
-        &self.inner.clients.quick
+        self.inner.clients.quick.get()
     }
 
     fn patient(&self) -> &Client {
-        &self.inner.clients.patient
+        self.inner.clients.patient.get()
     }
 
     fn hot(&self) -> &dyn HotCalls {
@@ -117,12 +124,15 @@ impl S3Bucket {
         &self.inner.bucket
     }
 
-    fn place(&self) -> Location {
-        Location {
-            bucket: self.inner.bucket.clone(),
-            prefix: self.inner.prefix.clone(),
-            endpoint: self.inner.endpoint.clone(),
+    /// Where a bucket is, if it is one of S3.
+    fn location_of(&self, bucket: &dyn Bucket) -> Option<Arc<(String, Location)>> {
+        let url = bucket.location();
+        let mut last = self.inner.source.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|known| known.0 == url) {
+            return Some(Arc::clone(known));
         }
+        let location = Location::parse(&url)?;
+        Some(Arc::clone(last.insert(Arc::new((url, location)))))
     }
 
     /// The key as the store knows it.
@@ -167,7 +177,7 @@ impl S3Bucket {
 impl fmt::Debug for S3Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Bucket")
-            .field("location", &self.place().to_string())
+            .field("location", &self.inner.location)
             .field("region", &self.inner.clients.region)
             .field("client", &self.inner.choice)
             .finish_non_exhaustive()
@@ -181,7 +191,7 @@ impl Bucket for S3Bucket {
     }
 
     fn location(&self) -> String {
-        self.place().to_string()
+        self.inner.location.clone()
     }
 
     fn with_own_connections(&self) -> Option<Arc<dyn Bucket>> {

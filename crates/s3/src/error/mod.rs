@@ -1,6 +1,7 @@
 //! One place that makes the contract's errors of the SDK's and of the lean client's.
 
 mod answer;
+mod certificate;
 mod code;
 
 use std::error::Error as StdError;
@@ -13,6 +14,7 @@ use provider::{Error, ErrorKind, Retry};
 
 pub(crate) use answer::{Answered, answered, retry_after};
 use answer::{WrongRegion, names_a_region};
+pub(crate) use certificate::{Untrusted, is_untrusted};
 use code::of_code;
 
 /// The contract's error of an SDK error, which it keeps as its source.
@@ -39,6 +41,9 @@ where
         _ => ErrorKind::Other,
     };
     let region = region.map(str::to_owned);
+    if is_untrusted(&error) {
+        return untrusted(operation, resource, Untrusted(Box::new(error)));
+    }
     let told = finish(kind, after, operation, resource);
     match region {
         Some(region) => told.with_source(WrongRegion { region, source: Box::new(error) }),
@@ -84,6 +89,11 @@ pub(crate) fn contradiction(operation: &'static str, resource: String, what: &'s
 /// An error that this crate finds before or without asking the store.
 pub(crate) fn refused(kind: ErrorKind, operation: &'static str, resource: String, why: &'static str) -> Error {
     Error::new(kind, operation, resource).with_source(Contradiction(why))
+}
+
+/// The contract's error of a store that is there and not believed.
+pub(crate) fn untrusted(operation: &'static str, resource: impl Into<String>, error: Untrusted) -> Error {
+    Error::new(ErrorKind::Unavailable, operation, resource).with_retry(Retry::Never).with_source(error)
 }
 
 fn finish(kind: ErrorKind, after: Option<Duration>, operation: &'static str, resource: String) -> Error {

@@ -10,7 +10,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use provider::{Key, ObjectVersion};
 
 use super::schema::GROUP_ROWS;
-use super::{InventoryEntry, checksum_text};
+use super::{InventoryEntry, checksum_text, hexadecimal};
 use crate::digest::DigestWriter;
 
 /// Largest group of rows that is read: far above what is written, and small enough for any machine.
@@ -89,32 +89,20 @@ fn text(text: &str) -> ByteArray {
 }
 
 /// Versions in two columns: 32 hexadecimal digits as their 16 bytes, everything else as text.
-fn versions<'e>(
-    group: &mut Group<'_>,
-    versions: impl Iterator<Item = Option<&'e ObjectVersion>> + Clone,
-) -> Result<()> {
-    let etag = |version: Option<&ObjectVersion>| {
-        let digest = digest(version?)?;
-        Some(FixedLenByteArray::from(ByteArray::from(digest.to_vec())))
-    };
-    optional::<FixedLenByteArrayType>(group, versions.clone().map(etag))?;
-    let other = |version: Option<&ObjectVersion>| {
-        let version = version?;
-        digest(version).is_none().then(|| text(&version.0))
-    };
-    optional::<ByteArrayType>(group, versions.map(other))
-}
-
-/// The bytes of a version of 32 digits, as hexadecimal in lower case.
-fn digest(version: &ObjectVersion) -> Option<[u8; 16]> {
-    let mut digest = [0; 16];
-    let lower = !version.0.bytes().any(|byte| byte.is_ascii_uppercase());
-    (lower && hex::decode_to_slice(&version.0, &mut digest).is_ok()).then_some(digest)
+fn versions<'e>(group: &mut Group<'_>, versions: impl Iterator<Item = Option<&'e ObjectVersion>>) -> Result<()> {
+    let (mut etags, mut others) = (Vec::with_capacity(GROUP_ROWS), Vec::with_capacity(GROUP_ROWS));
+    for version in versions {
+        let etag = version.and_then(|version| hexadecimal::digest(&version.0));
+        others.push(version.filter(|_| etag.is_none()).map(|version| text(&version.0)));
+        etags.push(etag.map(|etag| FixedLenByteArray::from(ByteArray::from(etag.to_vec()))));
+    }
+    optional::<FixedLenByteArrayType>(group, etags.into_iter())?;
+    optional::<ByteArrayType>(group, others.into_iter())
 }
 
 fn version(etag: Option<FixedLenByteArray>, text: Option<ByteArray>) -> Result<Option<ObjectVersion>> {
     match (etag, text) {
-        (Some(etag), None) => Ok(Some(ObjectVersion(hex::encode(etag.data())))),
+        (Some(etag), None) => Ok(Some(ObjectVersion(hexadecimal::text(etag.data())))),
         (None, Some(text)) => string(text).map(|text| Some(ObjectVersion(text))),
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(general("an object with two versions".to_owned())),

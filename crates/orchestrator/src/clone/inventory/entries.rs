@@ -69,6 +69,9 @@ impl Entries {
     /// # Errors
     /// [`CloneError::InventoryFile`], [`CloneError::InventoryFormat`], the latter also for keys out of order or twice.
     pub async fn next(&mut self) -> Result<Option<InventoryEntry>> {
+        if let [only] = self.series.as_mut_slice() {
+            return Ok(if only.peek(&self.range).await?.is_some() { only.group.pop_front() } else { None });
+        }
         let mut least: Option<usize> = None;
         for number in 0..self.series.len() {
             let Some(key) = self.series[number].peek(&self.range).await? else { continue };

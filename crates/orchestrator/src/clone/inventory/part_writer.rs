@@ -21,8 +21,9 @@ pub(in crate::clone) struct PartWriter {
 }
 
 impl PartWriter {
-    /// Begins a part under this name in a folder, which is made if absent. An existing part is never replaced.
-    pub(in crate::clone) fn create(folder: &Path, name: &str) -> Result<Self> {
+    /// Begins a part under this name in a folder, which is made if absent; `first` are the first entries that it will have. An
+    /// existing part is never replaced.
+    pub(in crate::clone) fn create(folder: &Path, name: &str, first: &[InventoryEntry]) -> Result<Self> {
         std::fs::create_dir_all(folder)
             .map_err(|source| CloneError::InventoryFile { path: folder.to_owned(), source })?;
         let path = folder.join(name);
@@ -31,7 +32,7 @@ impl PartWriter {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(|source| CloneError::InventoryFile { path: path.clone(), source })?;
-        let start = || SerializedFileWriter::new(DigestWriter::new(file), schema()?, properties()?);
+        let start = || SerializedFileWriter::new(DigestWriter::new(file), schema()?, properties(first)?);
         let file = start().map_err(|source| CloneError::InventoryFormat { path: path.clone(), source })?;
         Ok(Self { path, rows: 0, file })
     }

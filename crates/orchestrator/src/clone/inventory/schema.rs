@@ -8,8 +8,10 @@ use parquet::file::metadata::{FileMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, TypePtr};
+use provider::ObjectVersion;
 use serde::{Deserialize, Serialize};
 
+use super::{InventoryEntry, hexadecimal};
 use crate::clone::range::KeyRange;
 
 /// Rows in one group: what a writer or reader holds in memory at once.
@@ -62,20 +64,35 @@ pub(super) fn schema() -> Result<TypePtr> {
     parse_message_type(MESSAGE).map(Arc::new)
 }
 
-pub(super) fn properties() -> Result<WriterPropertiesPtr> {
+/// How a part is written that begins with these entries. What they have none of is not compressed: that costs more than it
+/// saves, for each group of rows.
+pub(super) fn properties(first: &[InventoryEntry]) -> Result<WriterPropertiesPtr> {
     let by_source_key = SortingColumn { column_idx: 0, descending: false, nulls_first: false };
-    let key = || ColumnPath::from("source_key");
-    let properties = WriterProperties::builder()
+    let column = |name: &str| ColumnPath::from(name);
+    let is_text = |version: &ObjectVersion| hexadecimal::digest(&version.0).is_none();
+    let has = |what: &dyn Fn(&InventoryEntry) -> bool| first.iter().any(what);
+    let texts = [
+        ("source_key", true),
+        ("source_version", has(&|entry| is_text(&entry.source_version))),
+        ("destination_key", has(&|entry| entry.destination_key != entry.source_key)),
+        ("destination_version", has(&|entry| is_text(&entry.destination_version))),
+        ("checksum", has(&|entry| entry.checksum.is_some())),
+    ];
+    let mut properties = WriterProperties::builder()
         .set_created_by(concat!("pachsnap ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_compression(Compression::UNCOMPRESSED)
         .set_dictionary_enabled(false)
         .set_encoding(Encoding::PLAIN)
-        .set_column_encoding(key(), Encoding::DELTA_BYTE_ARRAY)
+        .set_column_encoding(column("source_key"), Encoding::DELTA_BYTE_ARRAY)
+        .set_column_encoding(column("size"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_encoding(column("source_modified"), Encoding::DELTA_BINARY_PACKED)
         .set_statistics_enabled(EnabledStatistics::None)
-        .set_column_statistics_enabled(key(), EnabledStatistics::Chunk)
-        .set_sorting_columns(Some(vec![by_source_key]))
-        .build();
-    Ok(Arc::new(properties))
+        .set_column_statistics_enabled(column("source_key"), EnabledStatistics::Chunk)
+        .set_sorting_columns(Some(vec![by_source_key]));
+    for (name, _) in texts.into_iter().filter(|(_, compressed)| *compressed) {
+        properties = properties.set_column_compression(column(name), Compression::ZSTD(ZstdLevel::try_new(1)?));
+    }
+    Ok(Arc::new(properties.build()))
 }
 
 /// What a part says of itself, once its columns are known to be the right ones.

@@ -9,6 +9,7 @@ use hyper_util::client::legacy;
 use provider::{Error, ErrorKind};
 
 use super::xml::Malformed;
+use crate::error::{Untrusted, is_untrusted, untrusted};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,9 @@ impl Failure {
     }
 
     pub(super) fn into_error(self, operation: &'static str, resource: &str) -> Error {
+        if is_untrusted(&self) {
+            return untrusted(operation, resource, Untrusted(Box::new(self)));
+        }
         Error::new(self.kind(), operation, resource).with_source(self)
     }
 }

@@ -4,12 +4,14 @@ mod dry_run;
 mod filter;
 mod kept;
 mod options;
+mod sharded;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use orchestrator::clone::{
-    CloneError, CloneIdentity, CloneJob, CloneOrder, ClonePass, CloneSpec, CloneState, CopyPath, Kind,
+    CloneError, CloneIdentity, CloneJob, CloneOrder, CloneReport, CloneShard, CloneSpec, CloneState, CopyPath, Kind,
     bring_up_to_date, survey,
 };
 use orchestrator::clone_progress::EventProgress;
@@ -28,6 +30,9 @@ use crate::process;
 use crate::render::{EventFormat, bytes, seconds, stderr_line, stdout_text};
 use crate::stores::ConfiguredStores;
 
+/// Objects in flight for each thread, and as many for the first one: what a thread keeps busy with at 20 ms a copy.
+const LANES: usize = 128;
+
 /// Everything opened and decided, before anything is written.
 struct Prepared {
     spec: CloneSpec,
@@ -41,15 +46,17 @@ impl Clone {
     /// # Errors
     /// Those of the stores. What was copied stays.
     pub(crate) async fn run(self, session: &Session) -> Result<u8, Ended> {
+        let shard = self.shard.as_deref().map(sharded::read).transpose()?;
         let config = session.config(&[])?;
         let stores = session.stores(&config);
         let progress = session.progress(self.output);
         let events = progress.events();
-        let prepared = session.reading(self.prepare(&config, &stores, &events)).await?;
-        let result = if self.dry_run {
-            self.survey(session, prepared, &events).await
-        } else {
-            self.bring_up_to_date(session, prepared, &events).await
+        let prepared = session.reading(self.prepare(&config, &stores, &events, shard.as_ref())).await?;
+        let result = match (shard, self.plan_shards) {
+            (Some(shard), _) => self.bring_shard_up_to_date(session, prepared, &events, &shard).await,
+            (None, Some(count)) => self.plan(session, prepared, count).await,
+            (None, None) if self.dry_run => self.survey(session, prepared, &events).await,
+            (None, None) => self.bring_up_to_date(session, prepared, &events).await,
         };
         progress.finish();
         let text = result?;
@@ -61,7 +68,13 @@ impl Clone {
         Ok(exit_code::OK)
     }
 
-    async fn prepare(&self, config: &Config, stores: &ConfiguredStores, events: &Events) -> Result<Prepared, Error> {
+    async fn prepare(
+        &self,
+        config: &Config,
+        stores: &ConfiguredStores,
+        events: &Events,
+        shard: Option<&CloneShard>,
+    ) -> Result<Prepared, Error> {
         let source = stores.open_place(&self.source, &self.store_options(self.source_endpoint.as_ref()))?;
         let destination =
             stores.open_place(&self.destination, &self.store_options(self.destination_endpoint.as_ref()))?;
@@ -80,20 +93,21 @@ impl Clone {
             key_map: self.key_map.clone(),
             filter: filter::texts(&self.include, &self.exclude),
         };
-        let state = self.open_state(config, stores, &identity).await?;
+        let state = self.open_state(config, stores, &identity, shard).await?;
         let spec = self.spec(source, destination, path, events);
         Ok(Prepared { spec, state, amazon })
     }
 
     fn spec(&self, source: Opened, destination: Opened, path: CopyPath, events: &Events) -> CloneSpec {
         let spec = CloneSpec::new(source.bucket, destination.bucket, path, order());
+        let threads = self.threads.unwrap_or_else(threads);
         CloneSpec {
             in_turn: self.in_turn,
             key_map: self.key_map.clone(),
             filter: filter::of(&self.include, &self.exclude),
-            concurrency: self.max_concurrency,
+            concurrency: self.max_concurrency.unwrap_or(LANES * (threads + 1)),
             listers: self.listers,
-            threads: self.threads.unwrap_or_else(threads),
+            threads,
             ceilings: self.ceilings(),
             most_deletes: f64::from(self.max_deletes) / 100.0,
             progress: Arc::new(EventProgress::new(events.clone())),
@@ -107,9 +121,12 @@ impl Clone {
         config: &Config,
         stores: &ConfiguredStores,
         identity: &CloneIdentity,
+        shard: Option<&CloneShard>,
     ) -> Result<CloneState, Error> {
         let name = kept::name_of(identity);
         let folder = config.staging().join("clones").join(&name);
+        // Shards may be under way side by side on this machine.
+        let folder = shard.map_or(folder.clone(), |shard| folder.join(sharded::folder_of(shard)));
         let (url, prefix) = match (&self.state, config.text("vault.url")) {
             (Some(url), _) if url.contains("://") => (url.clone(), String::new()),
             (Some(path), _) => (url_of(&PathBuf::from(path))?, String::new()),
@@ -134,35 +151,48 @@ impl Clone {
 
     async fn bring_up_to_date(&self, session: &Session, prepared: Prepared, events: &Events) -> Result<String, Ended> {
         let Prepared { spec, state, .. } = prepared;
-        let job = CloneJob {
+        let job = self.job(spec);
+        let began = Instant::now();
+        let work = async {
+            let report = bring_up_to_date(&job, &state).await?.report;
+            events.emit(EventKind::Cloned { report: report.clone() });
+            let text = summary(&report, began);
+            Ok::<_, Error>((report, text))
+        };
+        let report = writing(session, events, work).await?;
+        if report.extra > report.deleted {
+            stderr_line(&format!(
+                "{} keys are only in the clone: --delete-extra deletes them",
+                report.extra - report.deleted
+            ));
+        }
+        Ok(summary(&report, began))
+    }
+
+    fn job(&self, spec: CloneSpec) -> CloneJob {
+        CloneJob {
             spec,
             name: format!("pachsnap clone to {}", self.destination),
             writer: process::writer(),
             delete_extra: self.delete_extra,
             look: self.check_destination,
-        };
-        let began = std::time::Instant::now();
-        let work = async {
-            let pass = bring_up_to_date(&job, &state).await?;
-            events.emit(EventKind::Cloned { report: pass.report.clone() });
-            let text = summary(&pass, began.elapsed().as_secs_f64());
-            Ok::<_, Error>((pass, text))
-        };
-        let work = events.step(Step::Clone, work);
-        let passed = tokio::select! {
-            biased;
-            () = session.interruption.token().cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled")),
-            passed = work => passed,
-        };
-        let pass = passed.map_err(|error| session.explain(as_failure(error)))?;
-        if pass.report.extra > pass.report.deleted {
-            stderr_line(&format!(
-                "{} keys are only in the clone: --delete-extra deletes them",
-                pass.report.extra - pass.report.deleted
-            ));
         }
-        Ok(summary(&pass, began.elapsed().as_secs_f64()))
     }
+}
+
+/// Does work that writes to the clone, until it is done or interrupted.
+async fn writing<T>(
+    session: &Session,
+    events: &Events,
+    work: impl Future<Output = Result<(T, String), Error>>,
+) -> Result<T, Ended> {
+    let work = events.step(Step::Clone, work);
+    let done = tokio::select! {
+        biased;
+        () = session.interruption.token().cancelled() => Err(Error::new(ErrorKind::Cancelled, "cancelled")),
+        done = work => done,
+    };
+    Ok(done.map_err(|error| session.explain(as_failure(error)))?)
 }
 
 /// Whether anything was written by then decides what a failure means.
@@ -171,8 +201,8 @@ fn as_failure(error: Error) -> Failure {
     if cause.is_some_and(CloneError::is_refusal) { Failure::untouched(error) } else { Failure::of_clone(error) }
 }
 
-fn summary(pass: &ClonePass, took: f64) -> String {
-    let report = &pass.report;
+fn summary(report: &CloneReport, began: Instant) -> String {
+    let took = began.elapsed().as_secs_f64();
     let rate = if took > 0.0 { report.copied as f64 / took } else { 0.0 };
     let deleted = if report.deleted > 0 { format!(", {} deleted", report.deleted) } else { String::new() };
     format!(

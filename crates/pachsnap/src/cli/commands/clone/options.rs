@@ -46,18 +46,30 @@ pub(crate) struct Clone {
     /// Where to keep what is done: a folder or a URL; else the vault, else ~/.local/state/pachsnap
     #[arg(long, value_name = "FOLDER|URL")]
     pub(super) state: Option<String>,
+    /// Copy nothing: print at most N shards, lines of JSON, which several processes can do side by side
+    #[arg(long, value_name = "N", help_heading = "Several processes", value_parser = at_most_a_thousand,
+        conflicts_with_all = ["dry_run", "delete_extra", "in_turn", "output"])]
+    pub(super) plan_shards: Option<usize>,
+    /// Do only this shard of a plan; @FILE:LINE for a line of a file, the first one is 0. The command without it, in the end, does
+    /// what is left
+    #[arg(long, value_name = "JSON|@FILE:LINE", help_heading = "Several processes",
+        conflicts_with_all = ["plan_shards", "dry_run", "delete_extra", "in_turn"])]
+    pub(super) shard: Option<String>,
     /// Copy through this machine, also inside one store
     #[arg(long)]
     pub(super) through_here: bool,
-    /// Most objects in flight at once; fewer while the store answers no faster for more
-    #[arg(long, value_name = "N", default_value_t = 512, help_heading = "Limits", value_parser = at_least_one)]
-    pub(super) max_concurrency: usize,
+    /// Most objects in flight at once, fewer while the store answers no faster for more; 128 and 128 for each thread, if not given
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = at_least_one)]
+    pub(super) max_concurrency: Option<usize>,
     /// Most requests a second, to both stores together
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_requests_per_second: Option<u32>,
     /// Most bytes a second that are copied, as 100MiB
     #[arg(long, value_name = "BYTES", help_heading = "Limits", value_parser = parse_bytes)]
     max_bandwidth: Option<u64>,
+    /// Let the store copy objects above this size in parts of it, side by side; 5 GiB in one copy and 256 MiB a part, if not given
+    #[arg(long, value_name = "BYTES", help_heading = "Limits", value_parser = parse_part)]
+    copy_part_size: Option<u64>,
     /// Most key ranges that are listed at once
     #[arg(long, value_name = "N", default_value_t = 32, help_heading = "Limits", value_parser = at_least_one)]
     pub(super) listers: usize,
@@ -91,6 +103,7 @@ impl Clone {
             endpoint: own_endpoint.or(self.endpoint.as_ref()).cloned(),
             region: self.region.clone(),
             store: self.store.clone(),
+            copy_part_bytes: self.copy_part_size,
             ..StoreOptions::default()
         }
     }
@@ -105,6 +118,19 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("give a whole number of at least one".to_owned()),
         Ok(number) => Ok(number),
     }
+}
+
+fn at_most_a_thousand(text: &str) -> Result<usize, String> {
+    at_least_one(text)
+        .ok()
+        .filter(|number| *number <= 1000)
+        .ok_or_else(|| "give a whole number from 1 to 1000".to_owned())
+}
+
+/// Bytes that one part of a copy may have.
+fn parse_part(text: &str) -> Result<u64, String> {
+    let fits = |bytes: &u64| (5 << 20..=5 << 30).contains(bytes);
+    parse_bytes(text).ok().filter(fits).ok_or_else(|| "give bytes from 5MiB to 5GiB".to_owned())
 }
 
 /// `1000`, `64KiB`, `100MB`: with `i` powers of 1,024, without of 1,000.

@@ -3,27 +3,36 @@
 //! The lock is an object in the clone itself, under a key that no source may have, so that it holds for everybody who can
 //! write there, whatever vault they use. Its holder rewrites it again and again. Whether a holder is dead is told by whether it
 //! still does, never by comparing clocks.
+//!
+//! Shards of one plan write side by side: each holds a lock of its own. Whoever writes to the whole clone takes its lock, then
+//! looks for theirs; a shard takes its own lock, then looks for the whole clone's. So of two that begin at the same time, at
+//! least one sees the other.
+
+mod place;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use provider::cleanup::Owed;
-use provider::{Bucket, ErrorKind, Key, PutMode, PutRequest};
+use provider::{Bucket, ListRequest, PutMode};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{CloneError, Result, small_object};
+use place::{Content, Place, describe, locked};
+
+use super::{CloneError, Result};
 use crate::retry::{RetryPolicy, retrying};
 
 const KEY: &str = ".pachsnap-lock";
-/// Largest lock that is read, in bytes.
-const LARGEST: usize = 64 << 10;
+/// What the locks of shards begin with.
+const SHARDS: &str = ".pachsnap-lock-shard-";
 
 /// Whether a key of a clone is its lock, which is no part of it.
 #[must_use]
 pub fn is_lock(key: &str) -> bool {
-    key == KEY
+    key == KEY || key.starts_with(SHARDS)
 }
 
 /// Who writes to a clone.
@@ -78,19 +87,11 @@ impl Default for LockTimes {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    holder: Holder,
-    /// Grows with each sign of life.
-    beat: u64,
-}
-
 /// A lock that is held. Dropped without [`Lock::give_back`], it is given back by a task of its own, if the process still
 /// has the time.
 #[derive(Debug)]
 pub struct Lock {
-    clone: Arc<dyn Bucket>,
+    place: Place,
     lost: watch::Receiver<Option<Holder>>,
     beating: AbortOnDropHandle<()>,
     owed: Option<Owed>,
@@ -101,39 +102,72 @@ impl Lock {
     /// signs of life are waited for.
     ///
     /// # Errors
-    /// [`CloneError::Locked`] when a living holder has it; those of the store.
+    /// [`CloneError::Locked`] when a living holder has it, or a shard is written; those of the store.
     pub async fn take(
         clone: &Arc<dyn Bucket>,
         holder: Holder,
         is_dead: impl Fn(&Holder) -> Option<bool>,
         times: LockTimes,
     ) -> Result<Self> {
-        let content = Content { holder, beat: 0 };
-        if !create(clone, &content).await? {
-            wait_for_death(clone, is_dead, times).await?;
-            write(clone, &content, PutMode::Overwrite).await.map_err(CloneError::at(clone.location()))?;
-            tokio::time::sleep(times.settle).await;
-        } else if !clone.capabilities().create_only_put {
-            tokio::time::sleep(times.settle).await;
+        let lock = Self::take_at(Place::of(clone, KEY), holder, &is_dead, times).await?;
+        match ensure_no_shards(clone, &is_dead, times).await {
+            Ok(()) => Ok(lock),
+            Err(error) => {
+                lock.give_back().await?;
+                Err(error)
+            }
         }
-        match read(clone).await? {
-            Some(found) if found.holder == content.holder => {}
-            Some(other) => return Err(locked(clone, &other.holder)),
-            None => {
-                return Err(locked(
-                    clone,
-                    &Holder { name: "somebody who deleted the lock".to_owned(), process: String::new() },
-                ));
+    }
+
+    /// Takes the lock of one shard of a clone, by a name that the shard shares with no other.
+    ///
+    /// # Errors
+    /// [`CloneError::Locked`] when a living holder has it, or anybody the whole clone's; those of the store.
+    pub async fn take_shard(
+        clone: &Arc<dyn Bucket>,
+        shard: &str,
+        holder: Holder,
+        is_dead: impl Fn(&Holder) -> Option<bool>,
+        times: LockTimes,
+    ) -> Result<Self> {
+        let lock = Self::take_at(Place::of(clone, &format!("{SHARDS}{shard}")), holder, &is_dead, times).await?;
+        let whole = match Place::of(clone, KEY).read().await {
+            Ok(None) => return Ok(lock),
+            // Whether that holder is dead is for the next one to find out who writes to the whole clone.
+            Ok(Some(found)) => Err(locked(clone, &found.holder)),
+            Err(error) => Err(error),
+        };
+        lock.give_back().await?;
+        whole
+    }
+
+    async fn take_at(
+        place: Place,
+        holder: Holder,
+        is_dead: &impl Fn(&Holder) -> Option<bool>,
+        times: LockTimes,
+    ) -> Result<Self> {
+        let (clone, content) = (&place.clone, Content { holder, beat: 0 });
+        let created = place.create(&content).await?;
+        if !created {
+            place.wait_for_death(is_dead, times).await?;
+            place.write(&content, PutMode::Overwrite).await.map_err(CloneError::at(clone.location()))?;
+        }
+        // Only one can have created it, where the store knows of that; else somebody may have written over it.
+        if !(created && clone.capabilities().create_only_put) {
+            tokio::time::sleep(times.settle).await;
+            match place.read().await? {
+                Some(found) if found.holder == content.holder => {}
+                Some(other) => return Err(locked(clone, &other.holder)),
+                None => {
+                    let name = "somebody who deleted the lock".to_owned();
+                    return Err(locked(clone, &Holder { name, process: String::new() }));
+                }
             }
         }
         let (sender, lost) = watch::channel(None);
-        let beating = tokio::spawn(beat(Arc::clone(clone), content, times.beat, sender));
-        Ok(Self {
-            clone: Arc::clone(clone),
-            lost,
-            beating: AbortOnDropHandle::new(beating),
-            owed: Some(Owed::announce()),
-        })
+        let beating = tokio::spawn(beat(place.clone(), content, times.beat, sender));
+        Ok(Self { place, lost, beating: AbortOnDropHandle::new(beating), owed: Some(Owed::announce()) })
     }
 
     /// Waits until the lock is lost, which is usually for ever.
@@ -143,7 +177,7 @@ impl Lock {
             Ok(holder) => holder.as_ref().map_or_else(String::new, describe),
             Err(_) => std::future::pending().await,
         };
-        CloneError::LockLost { destination: self.clone.location(), holder }
+        CloneError::LockLost { destination: self.place.clone.location(), holder }
     }
 
     /// Gives the lock back.
@@ -156,7 +190,7 @@ impl Lock {
         if self.lost.borrow().is_some() {
             return Ok(());
         }
-        delete(&self.clone).await.map_err(CloneError::at(self.clone.location()))
+        self.place.delete().await.map_err(CloneError::at(self.place.clone.location()))
     }
 }
 
@@ -167,9 +201,9 @@ impl Drop for Lock {
         if self.lost.borrow().is_some() {
             return;
         }
-        let clone = Arc::clone(&self.clone);
+        let place = self.place.clone();
         let give_back = async move {
-            if let Err(error) = delete(&clone).await {
+            if let Err(error) = place.delete().await {
                 tracing::warn!(%error, "the lock of the clone stays");
             }
         };
@@ -179,94 +213,52 @@ impl Drop for Lock {
     }
 }
 
-async fn delete(clone: &Arc<dyn Bucket>) -> provider::Result<()> {
-    let keys = [Key::from(KEY)];
-    let delete = || small_object::delete(clone.as_ref(), &keys);
-    retrying(RetryPolicy::default(), delete).await
-}
-
-/// Writes the lock if there is none.
-async fn create(clone: &Arc<dyn Bucket>, content: &Content) -> Result<bool> {
-    let at = || CloneError::at(clone.location());
-    if !clone.capabilities().create_only_put {
-        if read(clone).await?.is_some() {
-            return Ok(false);
-        }
-        return write(clone, content, PutMode::Overwrite).await.map(|()| true).map_err(at());
-    }
-    match write(clone, content, PutMode::CreateOnly).await {
-        Ok(()) => Ok(true),
-        // Ours, if the reply to an earlier try was lost.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Ok(read(clone).await?.is_some_and(|found| found.holder == content.holder))
-        }
-        Err(error) => Err(at()(error)),
-    }
-}
-
-/// Waits until the holder counts as dead.
-async fn wait_for_death(
+/// Refuses while a shard is written. Locks of shards that are dead are deleted.
+async fn ensure_no_shards(
     clone: &Arc<dyn Bucket>,
-    is_dead: impl Fn(&Holder) -> Option<bool>,
+    is_dead: &impl Fn(&Holder) -> Option<bool>,
     times: LockTimes,
 ) -> Result<()> {
-    let Some(first) = read(clone).await? else { return Ok(()) };
-    match is_dead(&first.holder) {
-        Some(true) => return Ok(()),
-        Some(false) => return Err(locked(clone, &first.holder)),
-        None => {}
-    }
-    let ends = tokio::time::Instant::now() + times.dead;
-    while tokio::time::Instant::now() < ends {
-        tokio::time::sleep(times.beat.min(times.dead)).await;
-        match read(clone).await? {
-            None => return Ok(()),
-            Some(now) if now != first => return Err(locked(clone, &now.holder)),
-            Some(_) => {}
+    let mut request = ListRequest { prefix: SHARDS.to_owned(), ..ListRequest::default() };
+    let mut shards = Vec::new();
+    loop {
+        let page = retrying(RetryPolicy::default(), || clone.list(&request)).await;
+        let page = page.map_err(CloneError::at(clone.location()))?;
+        shards.extend(page.objects.into_iter().map(|object| Place::of(clone, object.key.as_str())));
+        match page.next {
+            Some(token) => request.token = Some(token),
+            None => break,
         }
     }
-    Ok(())
+    let bury = |place: Place| async move {
+        place.wait_for_death(is_dead, times).await?;
+        place.delete().await.map_err(CloneError::at(clone.location()))
+    };
+    try_join_all(shards.into_iter().map(bury)).await.map(drop)
 }
 
-async fn beat(clone: Arc<dyn Bucket>, mut content: Content, every: Duration, lost: watch::Sender<Option<Holder>>) {
+async fn beat(place: Place, mut content: Content, every: Duration, lost: watch::Sender<Option<Holder>>) {
     loop {
         tokio::time::sleep(every).await;
         // A store that is away for a while is no reason to give up: nobody else can take the lock meanwhile.
-        match read(&clone).await {
+        match place.read().await {
             Ok(Some(found)) if found.holder != content.holder => {
                 let _ = lost.send(Some(found.holder));
                 return;
             }
+            // Whoever took a shard for dead deletes its lock. That of a clone is only ever taken over.
+            Ok(None) if place.key != KEY => {
+                let name = "somebody who took this process for dead".to_owned();
+                let _ = lost.send(Some(Holder { name, process: String::new() }));
+                return;
+            }
             Ok(_) => {
                 content.beat += 1;
-                if let Err(error) = write(&clone, &content, PutMode::Overwrite).await {
+                if let Err(error) = place.write(&content, PutMode::Overwrite).await {
                     tracing::warn!(%error, "the lock of the clone can't be renewed");
                 }
             }
             Err(error) => tracing::warn!(%error, "the lock of the clone can't be read"),
         }
     }
-}
-
-async fn write(clone: &Arc<dyn Bucket>, content: &Content, mode: PutMode) -> provider::Result<()> {
-    let text = serde_json::to_vec(content)
-        .map_err(|error| provider::Error::new(ErrorKind::Invalid, "write", KEY).with_source(error))?;
-    retrying(RetryPolicy::default(), || clone.put(PutRequest::bytes(KEY, mode, text.clone()))).await.map(|_| ())
-}
-
-async fn read(clone: &Arc<dyn Bucket>) -> Result<Option<Content>> {
-    let at = || CloneError::at(clone.location());
-    let read = small_object::read(clone.as_ref(), KEY, LARGEST).await;
-    let Some(bytes) = read.map_err(at())? else { return Ok(None) };
-    let damaged =
-        |error: serde_json::Error| at()(provider::Error::new(ErrorKind::Corrupt, "read", KEY).with_source(error));
-    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
-}
-
-fn locked(clone: &Arc<dyn Bucket>, holder: &Holder) -> CloneError {
-    CloneError::Locked { destination: clone.location(), holder: describe(holder) }
-}
-
-fn describe(holder: &Holder) -> String {
-    if holder.process.is_empty() { holder.name.clone() } else { format!("{} ({})", holder.name, holder.process) }
 }
