@@ -11,6 +11,7 @@ mod outcome;
 mod pair;
 mod picture;
 mod real_bench;
+mod recorded_files;
 mod shape;
 
 pub use bench::Bench;
@@ -22,3 +23,4 @@ pub use outcome::{assert_as_before, assert_nothing_false_is_claimed, assert_put_
 pub use pair::Pair;
 pub use picture::Picture;
 pub use real_bench::RealBench;
+pub use recorded_files::assert_every_file_is_there;

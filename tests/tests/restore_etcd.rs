@@ -6,14 +6,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use e2e::{Pair, assert_said, files_under};
+use e2e::{Pair, assert_every_file_is_there, assert_said, files_under};
 use pachyderm::etcd::proto::KeyValue;
 use pachyderm::etcd::snapshot_file::SnapshotFile;
-use pachyderm::hashtree;
 use sandbox::cluster::{BUCKET, ClusterOptions, NAMESPACE, Storage};
 use sandbox::kubernetes::{Fault, FaultAction};
-use sandbox::pachd::state::State;
-use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "pachyderm/1.7.0";
 
@@ -45,33 +42,6 @@ fn content(keys: &BTreeMap<Vec<u8>, KeyValue>) -> Content {
         groups.entry(kv.create_revision).or_default().push(key.clone());
     }
     Content { values, order: groups.into_values().collect() }
-}
-
-/// Reads every file of the recorded cluster through its trees, out of a cluster's own etcd and bucket.
-fn assert_every_file_is_there(state: &State) {
-    let recorded = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/files/alpha-files.tsv")).unwrap();
-    let objects = state.objects();
-    let mut trees: BTreeMap<(String, String), hashtree::Tree> = BTreeMap::new();
-    let mut files = 0;
-    for line in recorded.lines() {
-        let row: Vec<&str> = line.split('\t').collect();
-        let [repo, commit, path, _, sha256] = row.as_slice() else { panic!("{line}") };
-        let tree = trees.entry(((*repo).to_owned(), (*commit).to_owned())).or_insert_with(|| {
-            let info = state.commit(repo, commit).unwrap_or_else(|| panic!("{repo}@{commit} is missing"));
-            let mut tree = hashtree::Tree::new();
-            if let Some(whole) = &info.tree {
-                tree.extend(hashtree::read_serialised(&objects.content(&whole.hash).unwrap()).unwrap());
-            }
-            for shard in &info.trees {
-                tree.extend(hashtree::read_node_stream(&objects.content(&shard.hash).unwrap()).unwrap());
-            }
-            tree
-        });
-        let bytes = hashtree::read_file(&objects, tree, path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        assert_eq!(hex::encode(Sha256::digest(bytes)), *sha256, "{repo}@{commit}:{path}");
-        files += 1;
-    }
-    assert_eq!(files, 2067);
 }
 
 /// The target holds exactly what the recovery point says, and nothing of the restore is left.

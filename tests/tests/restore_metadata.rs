@@ -8,15 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use e2e::{Pair, assert_said, files_under};
+use e2e::{Pair, assert_every_file_is_there, assert_said, files_under};
 use pachyderm::client::{Address, Client, ClientOptions, Token};
-use pachyderm::hashtree;
 use pachyderm::proto::enterprise::EnterpriseRecord;
 use pachyderm::stream::{OpView, Reader, view};
 use prost::Message;
 use sandbox::cluster::{BUCKET, ClusterOptions, NAMESPACE, Storage};
 use sandbox::pachd::state::State;
-use sha2::{Digest, Sha256};
 
 fn data(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data").join(path)
@@ -59,26 +57,6 @@ fn assert_holds(state: &State, stream: &[u8]) {
     assert_eq!(repos, there);
     let there: BTreeSet<String> = state.commits().into_iter().map(|record| record.name.replacen('/', "@", 1)).collect();
     assert!(commits.is_subset(&there), "{:?}", commits.difference(&there).collect::<Vec<_>>());
-}
-
-/// Every file of the recorded cluster can be read out of the target's own etcd and bucket.
-fn assert_every_file_is_there(state: &State) {
-    let recorded = std::fs::read_to_string(data("files/alpha-files.tsv")).unwrap();
-    let objects = state.objects();
-    for line in recorded.lines() {
-        let row: Vec<&str> = line.split('\t').collect();
-        let [repo, commit, path, _, sha256] = row.as_slice() else { panic!("{line}") };
-        let info = state.commit(repo, commit).unwrap_or_else(|| panic!("{repo}@{commit} is missing"));
-        let mut tree = hashtree::Tree::new();
-        if let Some(whole) = &info.tree {
-            tree.extend(hashtree::read_serialised(&objects.content(&whole.hash).unwrap()).unwrap());
-        }
-        for shard in &info.trees {
-            tree.extend(hashtree::read_node_stream(&objects.content(&shard.hash).unwrap()).unwrap());
-        }
-        let bytes = hashtree::read_file(&objects, &tree, path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        assert_eq!(hex::encode(Sha256::digest(bytes)), *sha256, "{repo}@{commit}:{path}");
-    }
 }
 
 fn stream_of(pair: &Pair) -> Vec<u8> {

@@ -40,30 +40,39 @@ struct BucketUrl {
 /// # Errors
 /// `Vault` when it is, and when a recovery point can't be read, since then nobody can tell.
 pub async fn ensure_unused(stores: &dyn Stores, vault: &str, place: &Opened) -> Result<()> {
-    let users = users(stores, vault, place).await?;
-    let Some(run) = users.first() else { return Ok(()) };
+    let clones = Clones::read(stores, vault).await?;
+    let Some(run) = clones.users_of(place).next() else { return Ok(()) };
     let message = format!("{} is the clone of recovery point {run}, or overlaps it", place.bucket.location());
     Err(Error::new(ErrorKind::Vault, message).advise("a recovery point is never written to: name another place"))
 }
 
-/// The recovery points, and runs that can become one, of all clusters in a vault whose clone is this place or overlaps it.
-///
-/// # Errors
-/// `Vault` when one of them can't be read, since then nobody can tell.
-pub async fn users(stores: &dyn Stores, vault: &str, place: &Opened) -> Result<Vec<String>> {
-    let vault = stores.open_url(vault)?.bucket;
-    let manifests = manifests(vault.as_ref()).await?;
-    let mut read = stream::iter(manifests).map(|key| captured(Arc::clone(&vault), key)).buffer_unordered(AT_ONCE);
-    let mut users = Vec::new();
-    while let Some(captured) = read.try_next().await? {
-        let url = &captured.artifacts.bucket.url;
-        // A store that this configuration can't open is another one than the place's.
-        let Ok(theirs) = stores.open_url(url) else { continue };
-        if theirs.realm == place.realm && overlap(&theirs.bucket.location(), &place.bucket.location()) {
-            users.push(captured.run);
+/// The clones of all recovery points in a vault, and of runs that can become one, of all clusters.
+pub(crate) struct Clones(Vec<(String, Opened)>);
+
+impl Clones {
+    /// Reads all manifests.
+    ///
+    /// # Errors
+    /// `Vault` when one of them can't be read, since then nobody can tell.
+    pub(crate) async fn read(stores: &dyn Stores, vault: &str) -> Result<Self> {
+        let vault = stores.open_url(vault)?.bucket;
+        let manifests = manifests(vault.as_ref()).await?;
+        let mut read = stream::iter(manifests).map(|key| captured(Arc::clone(&vault), key)).buffer_unordered(AT_ONCE);
+        let mut clones = Vec::new();
+        while let Some(captured) = read.try_next().await? {
+            // A store that this configuration can't open is another one than any place's.
+            let Ok(clone) = stores.open_url(&captured.artifacts.bucket.url) else { continue };
+            clones.push((captured.run, clone));
         }
+        Ok(Self(clones))
     }
-    Ok(users)
+
+    /// The runs whose clone is this place or overlaps it.
+    pub(crate) fn users_of(&self, place: &Opened) -> impl Iterator<Item = &str> {
+        let is_there =
+            |clone: &Opened| clone.realm == place.realm && overlap(&clone.bucket.location(), &place.bucket.location());
+        self.0.iter().filter(move |(_, clone)| is_there(clone)).map(|(run, _)| run.as_str())
+    }
 }
 
 /// For each run that has a clone of its own the file that names it.

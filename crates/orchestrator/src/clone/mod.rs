@@ -53,7 +53,7 @@ mod ranges;
 mod recorder;
 mod report;
 mod shard;
-mod small_object;
+pub(crate) mod small_object;
 mod spec;
 mod standalone;
 mod state;

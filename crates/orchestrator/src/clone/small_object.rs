@@ -10,6 +10,17 @@ use crate::retry::{RetryPolicy, retrying};
 /// # Errors
 /// `Corrupt` when it has more than `largest` bytes; those of the store, after patience.
 pub(super) async fn read(bucket: &dyn Bucket, key: &str, largest: usize) -> Result<Option<Vec<u8>>> {
+    match beginning(bucket, key, largest).await? {
+        Some(bytes) if bytes.len() > largest => Err(Error::new(ErrorKind::Corrupt, "read", key)),
+        read => Ok(read),
+    }
+}
+
+/// The content of an object, if there is one; of one with more than `largest` bytes only as much as tells that, or a little more.
+///
+/// # Errors
+/// Those of the store, after patience.
+pub(crate) async fn beginning(bucket: &dyn Bucket, key: &str, largest: usize) -> Result<Option<Vec<u8>>> {
     let whole = GetRequest::whole(key);
     let read = || async {
         let mut stream = match bucket.get(&whole).await {
@@ -21,7 +32,7 @@ pub(super) async fn read(bucket: &dyn Bucket, key: &str, largest: usize) -> Resu
         while let Some(chunk) = stream.body.next().await {
             bytes.extend(chunk?);
             if bytes.len() > largest {
-                return Err(Error::new(ErrorKind::Corrupt, "read", key));
+                break;
             }
         }
         Ok(Some(bytes))

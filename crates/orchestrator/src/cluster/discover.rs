@@ -54,7 +54,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
             warnings.push(format!(
                 "etcd does not answer ({}): no etcd snapshot, and quiescence is proven by two polls only; if it \
                  runs elsewhere, name its address with --etcd-address",
-                chain(&error)
+                crate::error::chain(&error)
             ));
             (None, None)
         }
@@ -188,16 +188,4 @@ pub(super) async fn connect_etcd(target: &Target, etcd: &EtcdPods) -> Result<(Et
         gc_generation: gc_generation.map(|value| String::from_utf8_lossy(&value.value).into_owned()),
     };
     Ok((client, record))
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -25,7 +25,6 @@ pub use bucket_location::{AccessKey, BucketLocation, BucketPlace};
 pub(crate) use connection::etcd_of_pod;
 pub use connection::{Connection, PodPort, Pods, is_ready};
 pub use description::ClusterDescription;
-pub(crate) use discover::chain as discover_chain;
 pub use discover::{connect_pachd, discover};
 pub(crate) use ground::Ground;
 pub use services::EntryService;

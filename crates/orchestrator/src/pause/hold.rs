@@ -171,7 +171,7 @@ impl Hold {
         if let Err(error) = released {
             events.warn(format!(
                 "the Lease {LEASE} could not be given back ({}); it ends by itself {LEASE_SECONDS} s after its last renewal",
-                crate::cluster::discover_chain(&error)
+                crate::error::chain(&error)
             ));
         }
     }

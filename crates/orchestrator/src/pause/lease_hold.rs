@@ -51,7 +51,7 @@ impl LeaseHold {
         self.renewal.abort();
         let released = events.change("release", format!("Lease {LEASE}"), release(&self.leases, &self.holder)).await;
         if let Err(error) = released {
-            let why = crate::cluster::discover_chain(&error);
+            let why = crate::error::chain(&error);
             events.warn(format!("the Lease {LEASE} could not be given back ({why}); it ends by itself"));
         }
     }

@@ -4,7 +4,6 @@ use super::hold::Standing;
 use super::patience::Patience;
 use super::undo::{BY_OTHERS, UndoTools};
 use super::{Hold, Undone, hold_lost, undo};
-use crate::cluster::discover_chain;
 use crate::error::Result;
 use crate::event::Events;
 
@@ -23,7 +22,7 @@ pub(crate) async fn put_back(hold: Hold, tools: &UndoTools<'_>, events: &Events)
             return Ok(Undone { differences: vec![BY_OTHERS.to_owned()], ..Undone::default() });
         }
         // pachd may be reached where the Kubernetes API isn't: what can be put back is.
-        Err(error) => events.warn(format!("the Kubernetes API can't be asked: {}", discover_chain(&error))),
+        Err(error) => events.warn(format!("the Kubernetes API can't be asked: {}", crate::error::chain(&error))),
     }
     match undo(&hold, tools, &mut patience, events).await {
         Ok(undone) => {
@@ -31,7 +30,7 @@ pub(crate) async fn put_back(hold: Hold, tools: &UndoTools<'_>, events: &Events)
             if let Err(error) = released {
                 events.warn(format!(
                     "everything is back, but the undo record could not be removed ({}): `pachsnap resume` removes it",
-                    discover_chain(&error)
+                    crate::error::chain(&error)
                 ));
             }
             hold.leave(events).await;

@@ -92,7 +92,7 @@ impl QuietWatch {
                     Ok(WatchItem::Change(change)) => sender.send_modify(|seen| note(seen, &prefix, &change)),
                     Ok(WatchItem::Progress { .. }) => {}
                     Err(error) => {
-                        sender.send_modify(|seen| seen.broken = Some(crate::cluster::discover_chain(&error)));
+                        sender.send_modify(|seen| seen.broken = Some(crate::error::chain(&error)));
                         return;
                     }
                 }

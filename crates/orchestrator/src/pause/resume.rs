@@ -61,7 +61,7 @@ pub async fn resume(target: &Target, options: ResumeOptions, events: &Events) ->
     // pachd may be on its way back. If it stays away, everything else is put back without it.
     let connected = Patience::new(options.stall, options.poll).call(|| cluster::connect_pachd(target)).await;
     if let Err(error) = &connected {
-        events.warn(format!("pachd can't be reached: {}", cluster::discover_chain(error)));
+        events.warn(format!("pachd can't be reached: {}", crate::error::chain(error)));
     }
     let tools = UndoTools {
         kubernetes: &target.kubernetes,

@@ -12,7 +12,7 @@ use super::hold::Standing;
 use super::patience::Patience;
 use super::undo_record::{PipelineBefore, UndoRecord, sorted_names};
 use super::{Hold, fence, hold_lost, loaders, stop};
-use crate::cluster::{Cluster, Pipeline, discover_chain, pachd_error, pipeline_state_name, work};
+use crate::cluster::{Cluster, Pipeline, pachd_error, pipeline_state_name, work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
 use crate::job::SnapshotSettings;
@@ -254,7 +254,7 @@ impl<'a> Undoing<'a> {
             return Ok((self.undone, format!("{started} pipelines started, {fenced} services unfenced")));
         }
         for failure in &self.failures {
-            self.events.warn(format!("not put back: {}", discover_chain(failure)));
+            self.events.warn(format!("not put back: {}", crate::error::chain(failure)));
         }
         let first = self.failures.swap_remove(0);
         Err(Error::new(ErrorKind::Failed, "not every part of the cluster could be put back")

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::carry_out::Tombstone;
 use super::snapshots::{self, DiskSnapshot};
 use super::{CloneFate, OlderThan, Places, Removal, Why};
-use crate::clone_use;
+use crate::clone_use::Clones;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Artifacts;
 use crate::retry::{RetryPolicy, retrying};
@@ -35,7 +35,8 @@ pub async fn plan_delete(places: &Places<'_>, run: &RunId) -> Result<Removal> {
     })?;
     let tagged = snapshots::tagged(places).await?;
     let why = if state == RunState::Deleting { Why::Begun } else { Why::Asked };
-    plan(places, run, Some(state), why, &tagged).await
+    let clones = Clones::read(places.stores, places.vault_url).await?;
+    plan(places, run, Some(state), why, &tagged, &clones).await
 }
 
 /// What dead runs have left, oldest first: runs that were never captured and are old enough, recovery points whose clone a later
@@ -49,6 +50,7 @@ pub async fn plan_prune(places: &Places<'_>, older_than: OlderThan, now: Timesta
     let is_old = |run: &RunId| now.duration_since(run.began()) > age;
     let runs = places.vault.list_runs().await?;
     let tagged = snapshots::tagged(places).await?;
+    let clones = Clones::read(places.stores, places.vault_url).await?;
     let known: BTreeSet<RunId> = runs.iter().map(|entry| entry.run.clone()).collect();
     let mut planned = Vec::new();
     for entry in &runs {
@@ -58,13 +60,13 @@ pub async fn plan_prune(places: &Places<'_>, older_than: OlderThan, now: Timesta
             RunState::Superseded if is_old(&entry.run) => Why::Superseded,
             _ => continue,
         };
-        planned.push(plan(places, &entry.run, Some(entry.state), why, &tagged).await?);
+        planned.push(plan(places, &entry.run, Some(entry.state), why, &tagged, &clones).await?);
     }
     let named = tagged.iter().filter_map(|(run, _)| run.parse::<RunId>().ok());
     let mut unknown: BTreeSet<RunId> = clones_named_for_runs(places).await?.into_iter().chain(named).collect();
     unknown.retain(|run| !known.contains(run) && is_old(run));
     for run in unknown {
-        planned.push(plan(places, &run, None, Why::Dead, &tagged).await?);
+        planned.push(plan(places, &run, None, Why::Dead, &tagged, &clones).await?);
     }
     planned.sort_by(|one, other| one.run.cmp(&other.run));
     Ok(planned)
@@ -76,6 +78,7 @@ async fn plan(
     state: Option<RunState>,
     why: Why,
     tagged: &[(String, DiskSnapshot)],
+    clones: &Clones,
 ) -> Result<Removal> {
     let files = places.vault.list_files(run).await?;
     let mut removal = Removal {
@@ -116,16 +119,22 @@ async fn plan(
     for snapshot in &removal.snapshots {
         snapshots::needed(places, snapshot)?;
     }
-    removal.clone = fate(places, run, state, removal.clone).await?;
+    removal.clone = fate(places, run, state, removal.clone, clones).await?;
     Ok(removal)
 }
 
 /// A clone that another recovery point uses stays.
-async fn fate(places: &Places<'_>, run: &RunId, state: Option<RunState>, clone: CloneFate) -> Result<CloneFate> {
+async fn fate(
+    places: &Places<'_>,
+    run: &RunId,
+    state: Option<RunState>,
+    clone: CloneFate,
+    clones: &Clones,
+) -> Result<CloneFate> {
     let CloneFate::Removed { url, objects, bytes } = clone else { return Ok(clone) };
     let opened = places.stores.open_url(&url)?;
-    let mut used_by = clone_use::users(places.stores, places.vault_url, &opened).await?;
-    used_by.retain(|user| user != run.as_str());
+    let users = clones.users_of(&opened).filter(|user| *user != run.as_str());
+    let used_by: Vec<String> = users.map(str::to_owned).collect();
     if state == Some(RunState::Superseded) || !used_by.is_empty() {
         return Ok(CloneFate::Kept { url, used_by });
     }

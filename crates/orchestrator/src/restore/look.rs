@@ -74,7 +74,7 @@ impl Look {
     /// Why it can't be reached.
     pub(super) fn etcd(&self) -> Result<&pachyderm::etcd::EtcdClient> {
         self.ground.etcd.as_ref().map_err(|error| {
-            let why = crate::cluster::discover_chain(error);
+            let why = crate::error::chain(error);
             Error::new(ErrorKind::Unreachable, format!("the target's etcd does not answer ({why})"))
                 .advise("if it runs elsewhere, name its address with --etcd-address; or restore with --from metadata")
         })

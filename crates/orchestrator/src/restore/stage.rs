@@ -9,7 +9,6 @@ use super::look::Look;
 use super::record::NAME;
 use super::{RestoreSettings, pachd, record};
 use crate::clone::CloneError;
-use crate::cluster::discover_chain;
 use crate::error::Error;
 use crate::event::{Events, Step};
 use crate::job::Target;
@@ -111,7 +110,7 @@ async fn put_back(target: &Target, look: &Look, settings: &RestoreSettings, even
             format!(
                 "The target's etcd is untouched, but its pachd could not be started again ({}). The same command goes on; to give \
                  up: `kubectl scale deployment {deployment} --replicas={replicas}` and `kubectl delete configmap {NAME}`.",
-                discover_chain(&error)
+                crate::error::chain(&error)
             )
         }
     }

@@ -12,7 +12,7 @@ pub(super) async fn check(vault: &Vault, run: &RunId, manifest: &Manifest) -> Re
     let captured: serde_json::Value = match vault.get_json(run, layout::CAPTURED).await {
         Ok(captured) => captured,
         Err(error @ (VaultError::Json { .. } | VaultError::Missing { .. })) => {
-            return Ok(Check::failed(name, crate::cluster::discover_chain(&error)));
+            return Ok(Check::failed(name, crate::error::chain(&error)));
         }
         Err(error) => return Err(error.into()),
     };

@@ -85,7 +85,7 @@ async fn verify_all(
     let manifest = match crate::manifest::read(&vault.read_manifest(run).await?) {
         Ok(manifest) => manifest,
         Err(error) if error.kind() == ErrorKind::Damaged => {
-            return Ok(vec![Check::failed("manifest.json", crate::cluster::discover_chain(&error))]);
+            return Ok(vec![Check::failed("manifest.json", crate::error::chain(&error))]);
         }
         Err(error) => return Err(error),
     };
@@ -97,7 +97,7 @@ async fn verify_all(
     let stream = match files.fetch(&artifacts.metadata.file.name).await {
         Ok(path) => path,
         Err(error @ VaultError::Missing { .. }) => {
-            checks.push(Check::failed("metadata stream", crate::cluster::discover_chain(&error)));
+            checks.push(Check::failed("metadata stream", crate::error::chain(&error)));
             return Ok(checks);
         }
         Err(error) => return Err(error.into()),
@@ -200,10 +200,10 @@ impl<'a> Fetched<'a> {
         for part in &artifacts.bucket.inventory {
             match self.fetch(&part.name).await {
                 Ok(path) => paths.push(path),
-                Err(error @ VaultError::Missing { .. }) => return Ok(Err(crate::cluster::discover_chain(&error))),
+                Err(error @ VaultError::Missing { .. }) => return Ok(Err(crate::error::chain(&error))),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Inventory::open(&paths).await.map_err(|error| crate::cluster::discover_chain(&error)))
+        Ok(Inventory::open(&paths).await.map_err(|error| crate::error::chain(&error)))
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn check(stream: &Path, artifacts: &Artifacts) -> Result<Check>
             Check::ok(name, format!("{} ops as recorded", counts.values().sum::<u64>()))
         }
         Ok(counts) => Check::failed(name, format!("ops {counts:?}, recorded are {recorded:?}")),
-        Err(error) => Check::failed(name, crate::cluster::discover_chain(&error)),
+        Err(error) => Check::failed(name, crate::error::chain(&error)),
     })
 }
 

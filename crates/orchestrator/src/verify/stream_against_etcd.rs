@@ -13,7 +13,7 @@ use pachyderm::stream::{OpVersion, Reader};
 use provider::Bucket;
 
 use crate::bucket_reader::BucketReader;
-use crate::cluster::{discover_chain, parse_version};
+use crate::cluster::parse_version;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Artifacts, ClusterRecord, StreamWitness};
 
@@ -103,7 +103,7 @@ fn judge(compared: std::result::Result<Comparison, CompareFailure>) -> Result<St
                 };
                 return Err(Error::new(kind, "a pipeline's specification can't be read from the clone").because(cause));
             }
-            return Ok(StreamWitness::None { reason: discover_chain(&cause) });
+            return Ok(StreamWitness::None { reason: crate::error::chain(&cause) });
         }
         Err(CompareFailure::Compare(cause)) => {
             return Err(Error::new(ErrorKind::Incomplete, "the metadata stream can't be read back").because(cause));

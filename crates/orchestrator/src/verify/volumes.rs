@@ -42,7 +42,7 @@ async fn ask(manifest: &Manifest, volume: &VolumeArtifact, kubernetes: &kube::Cl
     let opened = match stores.open_volume(kubernetes, namespace, &volume.of) {
         Ok(Some(opened)) => opened,
         Ok(None) => return Answer::Unknown(format!("this build has no provider for {}", volume.of.source)),
-        Err(error) => return Answer::Unknown(crate::cluster::discover_chain(&error)),
+        Err(error) => return Answer::Unknown(crate::error::chain(&error)),
     };
     match opened.snapshots.status(&SnapshotId(volume.snapshot.clone())).await {
         Ok(status) => match status.state {
@@ -60,7 +60,7 @@ async fn ask(manifest: &Manifest, volume: &VolumeArtifact, kubernetes: &kube::Cl
                 Answer::Unknown(format!("the configured cluster is not the one that namespace {namespace} was in"))
             }
         }
-        Err(error) => Answer::Unknown(crate::cluster::discover_chain(&error)),
+        Err(error) => Answer::Unknown(crate::error::chain(&error)),
     }
 }
 

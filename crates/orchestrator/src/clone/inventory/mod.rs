@@ -3,7 +3,8 @@
 //! Columns: `source_key`, `size`, `source_etag` (16 bytes, for the usual versions of 32 hexadecimal digits) or
 //! `source_version` (text, for all others), `source_modified` (milliseconds, UTC), and where they differ from the source's
 //! `destination_key` and `destination_etag` or `destination_version`; `checksum` (as `sha256:…` in hexadecimal).
-//! Columns of text are compressed with zstd, those of bytes are not, and those of numbers hold differences. The file's metadata says under `pachsnap.part` which keys the part speaks for ([`PartFacts`]).
+//! Columns of text are compressed with zstd, those of bytes are not, and those of numbers hold differences. The file's metadata
+//! says under `pachsnap.part` which keys the part speaks for ([`PartFacts`]).
 
 mod checksum_text;
 mod columns;

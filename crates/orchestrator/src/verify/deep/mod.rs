@@ -143,9 +143,7 @@ async fn against_etcd(manifest: &Manifest, files: Witnesses, clone: Arc<dyn Buck
         }
         Ok(StreamWitness::None { reason }) => Ok(Check::warning(NAME, format!("not compared: {reason}"))),
         Ok(StreamWitness::Recount) => Ok(Check::ok(NAME, "counted while the cluster was paused")),
-        Err(error) if error.kind() == ErrorKind::Incomplete => {
-            Ok(Check::failed(NAME, crate::cluster::discover_chain(&error)))
-        }
+        Err(error) if error.kind() == ErrorKind::Incomplete => Ok(Check::failed(NAME, crate::error::chain(&error))),
         Err(error) => Err(error),
     }
 }

@@ -12,7 +12,7 @@ use super::catalogue::{Blocks, Entry, Objects, ObjectsBuilder, short};
 use super::findings::Findings;
 use super::keys::{Wanted, keys_of};
 use super::{Picked, on_disk};
-use crate::clone::Inventory;
+use crate::clone::{Inventory, small_object};
 use crate::error::Result;
 use crate::retry::{RetryPolicy, retrying};
 use crate::verify::{Check, Defect, Finding};
@@ -20,7 +20,7 @@ use crate::verify::{Check, Defect, Finding};
 /// Values that are read at once.
 const AT_ONCE: usize = 64;
 /// Largest value that can be a place in a block, in bytes.
-const LARGEST: u64 = 64 << 10;
+const LARGEST: usize = 64 << 10;
 
 /// What one object's value and content say.
 struct Looked {
@@ -110,26 +110,9 @@ async fn look(
     Ok(Looked { hash, entry: Entry::Whole(length), finding, hashed: Some(length) })
 }
 
-/// A small value, if it is there.
+/// A small value, if it is there. What is longer is no such value, and its beginning says so.
 pub(super) async fn small(clone: &dyn Bucket, key: &Key) -> Result<Option<Vec<u8>>> {
-    // What is longer is no such value, and its beginning says so.
-    let request = GetRequest { key: key.clone(), range: None, if_version: None };
-    let read = || async {
-        let mut body = clone.get(&request).await?.body;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = body.try_next().await? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > LARGEST {
-                break;
-            }
-        }
-        Ok(bytes)
-    };
-    match retrying(RetryPolicy::default(), read).await {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == StoreErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    Ok(small_object::beginning(clone, key.as_str(), LARGEST).await?)
 }
 
 /// SHA-512 of a range of a block, as text; `None` when the block is gone meanwhile. In memory is one chunk.

@@ -128,7 +128,7 @@ fn failed(error: HashtreeError) -> TreeError {
             Ok(error) => TreeError::Damaged(error.to_string()),
             Err(error) => error.into(),
         },
-        error => TreeError::Damaged(crate::cluster::discover_chain(&error)),
+        error => TreeError::Damaged(crate::error::chain(&error)),
     }
 }
 

@@ -89,7 +89,7 @@ async fn check(session: &Session, config: &Config) -> Vec<Checked> {
     let checked = |what: &'static str, result: Result<String, Error>| Checked {
         what,
         ok: result.is_ok(),
-        detail: result.unwrap_or_else(|error| chain(&error)),
+        detail: result.unwrap_or_else(|error| orchestrator::error::chain(&error)),
     };
     let file = config.layers().file.as_ref().map_or_else(|| "none found".to_owned(), |file| file.display().to_string());
     vec![
@@ -125,18 +125,6 @@ async fn clone(session: &Session, config: &Config) -> Result<String, Error> {
     let opened = session.stores(config).open_url(config.require("clone.url")?)?;
     opened.bucket.list(&ListRequest { max_keys: 1, ..ListRequest::default() }).await?;
     Ok(format!("{} can be listed", opened.bucket.location()))
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn text(checks: &[Checked]) -> String {

@@ -88,10 +88,10 @@ impl Removing {
                 Ok(removed) => lines.push(Line { removed: Some(removed), ..line }),
                 // Somebody writes to it: it isn't dead. That is no failure of this command.
                 Err(Ended(failure)) if failure.error.kind() == ErrorKind::Busy => {
-                    lines.push(Line { left: Some(with_causes(&failure.error)), ..line });
+                    lines.push(Line { left: Some(orchestrator::error::chain(&failure.error)), ..line });
                 }
                 Err(Ended(failure)) => {
-                    lines.push(Line { left: Some(with_causes(&failure.error)), ..line });
+                    lines.push(Line { left: Some(orchestrator::error::chain(&failure.error)), ..line });
                     failed = Some(failure.error);
                 }
             }
@@ -125,17 +125,6 @@ async fn disks(session: &Session, config: &Config, stores: &Arc<ConfiguredStores
             None
         }
     }
-}
-
-/// An error and its causes in one line.
-fn with_causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn text(answer: &Answer) -> String {
