@@ -84,6 +84,12 @@ pub enum Step {
     CheckTarget,
     /// Starting the pipelines that ran at the source.
     Pipelines,
+    /// Making the scratch cluster of a drill.
+    ScratchCluster,
+    /// Holding what came back against the source itself.
+    CompareSource,
+    /// Taking the scratch cluster away.
+    TearDown,
 }
 
 impl Step {
@@ -119,6 +125,9 @@ impl Step {
             Self::Replay => "replay",
             Self::CheckTarget => "check-target",
             Self::Pipelines => "pipelines",
+            Self::ScratchCluster => "scratch-cluster",
+            Self::CompareSource => "compare-source",
+            Self::TearDown => "tear-down",
         }
     }
 }

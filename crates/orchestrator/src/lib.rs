@@ -10,6 +10,7 @@ pub mod clone_progress;
 pub mod clone_use;
 pub mod cluster;
 mod digest;
+pub mod drill;
 pub mod error;
 pub mod event;
 pub mod job;

@@ -37,6 +37,8 @@ pub mod exit_code {
     pub const UNFINISHED_RESTORE: u8 = 24;
     /// A removal was begun and is not finished; the same command goes on.
     pub const UNFINISHED_REMOVAL: u8 = 25;
+    /// A drill did not pass, or has left something behind: its report says what.
+    pub const DRILL_NOT_PASSED: u8 = 26;
     /// Cancelled; the cluster runs as before.
     pub const CANCELLED: u8 = 130;
 }

@@ -10,7 +10,8 @@ mod s3_url;
 #[cfg(not(feature = "onprem"))]
 mod without_onprem;
 
-use orchestrator::cluster::{BucketLocation, BucketPlace};
+use orchestrator::cluster::{AccessKey, BucketLocation, BucketPlace};
+use orchestrator::drill::ScratchBucket;
 use orchestrator::job::{Opened, OpenedVolume, Stores};
 use orchestrator::manifest::EtcdVolumeRecord;
 use orchestrator::{Error, ErrorKind, Result};
@@ -41,12 +42,44 @@ impl ConfiguredStores {
             let rest = url.strip_prefix(&own)?;
             (rest.is_empty() || rest.starts_with('/')).then_some((own.len(), section))
         };
-        let sections = [StoreSection::Vault, StoreSection::Clone];
+        let sections = [StoreSection::Vault, StoreSection::Clone, StoreSection::Drill];
         sections.into_iter().filter_map(matching).max_by_key(|(length, _)| *length).map(|(_, section)| section)
     }
 }
 
 impl ConfiguredStores {
+    /// The bucket of scratch clusters, as this machine opens it and as their pachd is told.
+    ///
+    /// # Errors
+    /// `Configuration` when it isn't named, or can't be such a bucket.
+    pub(crate) fn scratch_bucket(&self) -> Result<ScratchBucket> {
+        let url = self.config.require("drill.url")?.to_owned();
+        let wrong = |why: &str| {
+            Error::new(ErrorKind::Configuration, format!("drill.url is {url:?}: {why}"))
+                .advise("name a bucket in an S3 store that is empty and belongs to drills alone: s3://bucket")
+        };
+        let place = S3Url::parse(&url).ok_or_else(|| wrong("the bucket of a drill has to be in an S3 store"))?;
+        if !place.prefix.is_empty() {
+            return Err(wrong("pachd's keys begin at the root of a bucket, so it can't have a prefix"));
+        }
+        let options = self.config.store_options(StoreSection::Drill);
+        let seen_by_pachd = self.config.text("drill.pachd-endpoint").map(str::to_owned);
+        let credentials = self.config.store_keys(StoreSection::Drill)?.map(|keys| AccessKey {
+            id: keys.access_key_id.reveal().to_owned(),
+            secret: keys.secret_access_key.reveal().to_owned(),
+            session_token: keys.session_token.map(|token| token.reveal().to_owned()),
+        });
+        Ok(ScratchBucket {
+            place: BucketPlace::S3 {
+                bucket: place.bucket,
+                endpoint: seen_by_pachd.or(options.endpoint).or(place.endpoint),
+                region: options.region,
+                credentials,
+            },
+            url,
+        })
+    }
+
     /// Opens the store of a URL that a command was given, reached as these options say, and otherwise as the
     /// configuration does.
     ///

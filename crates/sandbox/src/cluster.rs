@@ -4,6 +4,7 @@
 mod kubernetes_workers;
 #[cfg(feature = "programs")]
 pub mod on_kubernetes;
+mod other_namespaces;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use other_namespaces::Nodes;
 use pachyderm::layout::{self, KeyMap, Layout, Mapped};
+use tokio_util::sync::DropGuard;
 
 use crate::kubernetes::{
     Backend, CSI_DRIVER, Etcd, EtcdVolume, KubernetesOptions, KubernetesServer, PachydermDeployment, WorkerControl,
@@ -137,7 +140,8 @@ pub enum StartError {
     Deploy(String),
 }
 
-/// A recorded cluster that is being served. Everything stops when it is dropped.
+/// A recorded cluster that is being served. Everything stops when it is dropped. What is deployed in other namespaces of its
+/// Kubernetes runs too: an empty pachd each, over a bucket of the same S3 server.
 #[derive(Debug)]
 pub struct RecordedCluster {
     /// The Kubernetes API.
@@ -146,6 +150,8 @@ pub struct RecordedCluster {
     pub s3: S3Server,
     /// pachd and its etcd.
     pub pachd: PachdServer,
+    /// Runs what is deployed in other namespaces.
+    _nodes: DropGuard,
 }
 
 impl RecordedCluster {
@@ -184,7 +190,7 @@ impl RecordedCluster {
         .await?;
         let refused = |error: crate::kubernetes::StatusError| StartError::Deploy(error.message);
         kubernetes.create_namespace(NAMESPACE).map_err(refused)?;
-        let backend = options.storage.backend(s3.addr().to_string(), options.access_key);
+        let backend = options.storage.backend(s3.addr().to_string(), options.access_key.clone());
         let mut deployment = PachydermDeployment::new(NAMESPACE, backend);
         deployment.storage_v2 = options.storage_v2;
         // A LOCAL deployment keeps etcd in a folder of its node.
@@ -216,13 +222,21 @@ impl RecordedCluster {
                 None => Ok(()),
             });
         }
+        kubernetes.set_forward_namespace(NAMESPACE);
         kubernetes.set_forward("app=pachd", 650, pachd.external());
         kubernetes.set_forward("app=pachd", 653, pachd.peer());
         kubernetes.set_forward("app=etcd", 2379, pachd.etcd());
         for (member, address) in pachd.etcd_members().into_iter().enumerate() {
             kubernetes.set_forward(format!("etcd-{member}").as_str(), 2379, address);
         }
-        Ok(Self { kubernetes, s3, pachd })
+        let nodes = Nodes {
+            kubernetes: kubernetes.view(),
+            bucket: s3.bucket(BUCKET),
+            store: s3.addr().to_string(),
+            keys: options.access_key,
+            master_interval: options.master_interval,
+        };
+        Ok(Self { kubernetes, s3, pachd, _nodes: nodes.start() })
     }
 }
 

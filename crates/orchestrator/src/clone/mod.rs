@@ -72,7 +72,7 @@ pub use key_map::{KeyMap, KeyMapError};
 pub use known::Before;
 pub use ledger::Ledger;
 pub use limits::Ceilings;
-pub use lock::{Holder, IsDead, Lock, LockTimes, Writer, is_lock};
+pub use lock::{DRILL_LOCK, Holder, IsDead, Lock, LockTimes, Writer, is_lock};
 pub use order::{CloneOrder, Kind, KindPrefixes};
 pub use overlap::overlap;
 pub use plan::{CloneShard, bring_shard_up_to_date, plan_shards};

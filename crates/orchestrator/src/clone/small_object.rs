@@ -9,7 +9,7 @@ use crate::retry::{RetryPolicy, retrying};
 ///
 /// # Errors
 /// `Corrupt` when it has more than `largest` bytes; those of the store, after patience.
-pub(super) async fn read(bucket: &dyn Bucket, key: &str, largest: usize) -> Result<Option<Vec<u8>>> {
+pub(crate) async fn read(bucket: &dyn Bucket, key: &str, largest: usize) -> Result<Option<Vec<u8>>> {
     match beginning(bucket, key, largest).await? {
         Some(bytes) if bytes.len() > largest => Err(Error::new(ErrorKind::Corrupt, "read", key)),
         read => Ok(read),
@@ -44,7 +44,7 @@ pub(crate) async fn beginning(bucket: &dyn Bucket, key: &str, largest: usize) ->
 ///
 /// # Errors
 /// That of the call, or of the first key that stays. Sent once.
-pub(super) async fn delete(bucket: &dyn Bucket, keys: &[Key]) -> Result<()> {
+pub(crate) async fn delete(bucket: &dyn Bucket, keys: &[Key]) -> Result<()> {
     for outcome in bucket.delete(keys).await? {
         outcome.result?;
     }

@@ -66,6 +66,22 @@ const RESTORE: &[Right] = &[
     right("coordination.k8s.io", "leases", &["create", "delete", "get", "update"]),
 ];
 
+/// What makes a scratch cluster in a namespace that is made for it, and takes it away. Its pachd gets a Role, and nobody can give
+/// what he hasn't got.
+const DRILL: &[Right] = &[
+    right("", "namespaces", &["create", "delete"]),
+    right("", "serviceaccounts", &["create"]),
+    right("", "secrets", &["create", "delete", "deletecollection", "list", "update", "watch"]),
+    right("", "services", &["create", "delete", "update", "watch"]),
+    right("", "pods", &["watch"]),
+    right("", "pods/log", &["get", "list", "watch"]),
+    right("", "endpoints", &["get", "list", "watch"]),
+    right("", "replicationcontrollers", &["create", "delete", "get", "list", "update", "watch"]),
+    right("apps", "deployments", &["create"]),
+    right("rbac.authorization.k8s.io", "roles", &["create"]),
+    right("rbac.authorization.k8s.io", "rolebindings", &["create"]),
+];
+
 /// Rights by namespace; `None` stands for the whole cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights(BTreeMap<Option<String>, Vec<Right>>);
@@ -127,6 +143,16 @@ impl Rights {
     pub fn of_restore(namespace: &str) -> Self {
         let mut rights = Self::of_discover(namespace);
         rights.add(Some(namespace), RESTORE);
+        rights
+    }
+
+    /// What `drill` needs: its namespace is not there yet, so everywhere.
+    #[must_use]
+    pub fn of_drill() -> Self {
+        let mut rights = Self::default();
+        for needed in [DISCOVER_CLUSTER, DISCOVER, RESTORE, DRILL] {
+            rights.add(None, needed);
+        }
         rights
     }
 

@@ -42,9 +42,9 @@ fn identity(point: &Point, ground: &Ground, keys: &KeysBetween) -> CloneIdentity
 }
 
 /// Where in the vault it is kept how far the bucket is.
-fn state_prefix(identity: &CloneIdentity) -> String {
+fn state_prefix(identity: &CloneIdentity, settings: &RestoreSettings) -> String {
     let text = format!("{} {} {}", identity.source, identity.destination, identity.key_map);
-    format!("restores/{}/", hex::encode(&Sha256::digest(text)[..8]))
+    format!("{}{}/", settings.state, hex::encode(&Sha256::digest(text)[..8]))
 }
 
 /// Refuses a bucket that holds something else than what an earlier attempt of this restore put there. Writes nothing.
@@ -63,7 +63,9 @@ pub(super) async fn ensure_free(
     let present =
         page.objects.iter().filter(|object| !is_lock(object.key.as_str()) && !is_passing(ground, &object.key));
     let present: Vec<&Key> = present.map(|object| &object.key).collect();
-    if present.is_empty() || has_state(stores, settings, &state_prefix(&identity(point, ground, keys))).await? {
+    if present.is_empty()
+        || has_state(stores, settings, &state_prefix(&identity(point, ground, keys), settings)).await?
+    {
         return Ok(());
     }
     let names: Vec<&str> = present.iter().map(|key| key.as_str()).collect();
@@ -97,7 +99,7 @@ pub(super) async fn fill(
     events: &Events,
 ) -> Result<(Inventory, String)> {
     let identity = identity(point, ground, keys);
-    let prefix = state_prefix(&identity);
+    let prefix = state_prefix(&identity, settings);
     let vault = stores.open_url(&settings.vault)?.bucket;
     let folder = settings.staging.join(&prefix);
     let state = CloneState::open(vault, prefix, folder, &identity).await?;

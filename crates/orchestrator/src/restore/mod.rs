@@ -28,7 +28,7 @@ mod presence;
 mod record;
 mod settings;
 mod stage;
-mod stream_content;
+pub(crate) mod stream_content;
 mod stream_only;
 
 use std::sync::Arc;

@@ -45,6 +45,8 @@ pub enum RestoreSource {
 pub struct RestoreSettings {
     /// URL of the vault, where it is kept how far the target's bucket is.
     pub vault: String,
+    /// Prefix there, which ends in a slash.
+    pub state: String,
     /// Whether pipelines that ran at the source are started.
     pub start_pipelines: bool,
     /// Pipelines whose clock has missed more ticks than this are left paused.

@@ -13,15 +13,15 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What a stream says. Memory is that of the names: some hundred bytes for each commit.
 #[derive(Debug, Default)]
-pub(super) struct StreamContent {
+pub(crate) struct StreamContent {
     /// Version of its ops.
     pub(super) version: Option<OpVersion>,
     /// Ops in all.
     pub(super) ops: u64,
     /// Repos, `__spec__` among them.
-    pub(super) repos: BTreeSet<String>,
+    pub(crate) repos: BTreeSet<String>,
     /// Commits as `repo@id`.
-    pub(super) commits: HashSet<String>,
+    pub(crate) commits: HashSet<String>,
     /// The head of each branch `repo@branch`.
     pub(super) branches: BTreeMap<String, Option<String>>,
     /// Pipelines.
@@ -51,7 +51,7 @@ pub(super) fn commit_name(repo: &str, id: &str) -> String {
 ///
 /// # Errors
 /// `Damaged` when it isn't one, or is cut off within an op.
-pub(super) async fn read(path: &Path) -> Result<StreamContent> {
+pub(crate) async fn read(path: &Path) -> Result<StreamContent> {
     let path = path.to_owned();
     let read = tokio::task::spawn_blocking(move || read_blocking(&path)).await;
     read.map_err(|cause| Error::new(ErrorKind::Failed, "reading the metadata stream ended early").because(cause))?

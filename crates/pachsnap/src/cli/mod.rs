@@ -21,7 +21,7 @@ PACHSNAP_* variables; then flags. `pachsnap config show` prints the result.
 Exit codes: 0 done; 10 to 19 nothing was changed (11 configuration, 12 unreachable, 13 denied, 14 another run, 15 vault, \
 16 open work, 17 unsuitable cluster, 18 damaged recovery point); 20 no recovery point, cluster runs; 21 recovery point, \
 cluster still paused; 22 no recovery point, cluster still paused; 23 a clone is not up to date; 24 a restore is not \
-complete; 25 a removal is not finished; 130 cancelled, cluster runs.";
+complete; 25 a removal is not finished; 26 a drill did not pass; 130 cancelled, cluster runs.";
 
 /// Consistent recovery points of Pachyderm 1.x clusters on Kubernetes.
 #[derive(Debug, Parser)]
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Prune(commands::prune::Prune),
     /// Bring a cluster back from a recovery point, into a new and empty deployment
     Restore(commands::restore::Restore),
+    /// Rehearse a restore: into a scratch cluster made for it, checked, timed and taken away again
+    Drill(commands::drill::Drill),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
@@ -102,6 +104,7 @@ impl Command {
             Self::Delete(command) => command.run(session).await,
             Self::Prune(command) => command.run(session).await,
             Self::Restore(command) => command.run(session).await,
+            Self::Drill(command) => command.run(session).await,
             Self::Config(command) => command.run(session).await,
             Self::Rbac(command) => command.run(session),
             #[cfg(feature = "demo")]
@@ -136,7 +139,7 @@ mod tests {
     #[test]
     fn every_flag_that_sets_something_sets_a_known_setting() {
         let snapshot = [options::SnapshotOptions::every_setting(), options::PauseOptions::every_setting()].concat();
-        let stores = options::StoreOptions::every_setting();
+        let stores = [options::StoreOptions::every_setting(), options::DrillOptions::every_setting()].concat();
         for path in snapshot.into_iter().chain(stores).chain(GlobalOptions::every_setting()) {
             assert!(crate::config::FIELDS.iter().any(|field| field.path == path), "{path}");
         }

@@ -46,6 +46,21 @@ settings! {
 }
 
 settings! {
+    /// Where a drill restores, and what it asks for.
+    DrillOptions {
+        /// An empty bucket that belongs to drills alone: s3://bucket
+        #[arg(value_name = "URL", help_heading = "Stores")]
+        bucket: "bucket" => "drill.url",
+        /// Longest time to recovery with which the drill passes
+        #[arg(value_name = "TIME")]
+        max_rto: "max-rto" => "drill.max-rto",
+        /// Oldest recovery point with which the drill passes
+        #[arg(value_name = "TIME")]
+        max_rpo: "max-rpo" => "drill.max-rpo",
+    }
+}
+
+settings! {
     /// How a snapshot runs, apart from its pause.
     SnapshotOptions {
         /// Where each recovery point's clone gets a prefix of its own: s3://bucket/prefix or file:///folder

@@ -107,6 +107,8 @@ pub(crate) enum StoreSection {
     Vault,
     /// `[clone]`.
     Clone,
+    /// `[drill]`: the bucket of scratch clusters.
+    Drill,
 }
 
 impl StoreSection {
@@ -116,6 +118,7 @@ impl StoreSection {
             Self::Bucket => "bucket",
             Self::Vault => "vault",
             Self::Clone => "clone",
+            Self::Drill => "drill",
         }
     }
 }
@@ -306,6 +309,14 @@ impl Config {
         match self.value(path) {
             Some(Value::Duration(span)) => *span,
             _ => Duration::ZERO,
+        }
+    }
+
+    /// A span of time that need not be set.
+    pub(crate) fn span_if_set(&self, path: &str) -> Option<Duration> {
+        match self.value(path) {
+            Some(Value::Duration(span)) => Some(*span),
+            _ => None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! or YAML; failures say what happened, in which state the cluster is, and what to do next.
 
 mod document;
+mod drill_page;
 mod failure;
 mod json_lines;
 mod lines;
@@ -15,6 +16,7 @@ mod terminal;
 mod units;
 
 pub(crate) use document::{DocumentFormat, print_document};
+pub(crate) use drill_page::drill_page;
 pub(crate) use failure::{Situation, render_failure, render_still_paused};
 pub(crate) use manifest::render_manifest;
 pub(crate) use output::{stderr_line, stdout_text};

@@ -29,6 +29,7 @@ mod services;
 mod snapshot_rules;
 mod status;
 mod store;
+mod view;
 mod watch;
 mod workers;
 
@@ -42,6 +43,7 @@ pub use request_log::LoggedRequest;
 pub use running::{KubernetesOptions, KubernetesServer};
 pub use status::StatusError;
 pub use tonic::Code as GrpcCode;
+pub(crate) use view::KubernetesView;
 #[cfg(feature = "programs")]
 pub(crate) use workers::objects_of as worker_objects;
 pub use workers::{WorkerControl, Workers};

@@ -29,6 +29,8 @@ pub enum ForwardTarget {
     Pod(String),
     /// Every pod with this label.
     Label(String, String),
+    /// Those of a namespace only.
+    In(String, Box<ForwardTarget>),
 }
 
 impl From<&str> for ForwardTarget {
@@ -42,11 +44,24 @@ impl From<&str> for ForwardTarget {
 }
 
 impl ForwardTarget {
+    /// The same in one namespace only.
+    #[must_use]
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        Self::In(namespace.to_owned(), Box::new(self))
+    }
+
     fn matches(&self, pod: &Value) -> bool {
         match self {
             ForwardTarget::Pod(name) => pod["metadata"]["name"] == name.as_str(),
             ForwardTarget::Label(name, value) => pod["metadata"]["labels"][name] == value.as_str(),
+            ForwardTarget::In(namespace, target) => {
+                pod["metadata"]["namespace"] == namespace.as_str() && target.matches(pod)
+            }
         }
+    }
+
+    fn is_of(&self, namespace: &str) -> bool {
+        matches!(self, ForwardTarget::In(own, _) if own == namespace)
     }
 }
 
@@ -54,6 +69,8 @@ impl ForwardTarget {
 #[derive(Debug, Default)]
 pub(crate) struct Forwards {
     entries: Vec<(ForwardTarget, u16, SocketAddr)>,
+    /// The only namespace that targets without one mean.
+    home: Option<String>,
 }
 
 impl Forwards {
@@ -68,9 +85,22 @@ impl Forwards {
         self.entries.retain(|(it, number, _)| it != target || *number != port);
     }
 
+    /// From now on targets without a namespace are those of this one.
+    pub(crate) fn set_home(&mut self, namespace: &str) {
+        self.home = Some(namespace.to_owned());
+    }
+
+    /// Takes away every address of a namespace's own.
+    pub(crate) fn forget(&mut self, namespace: &str) {
+        self.entries.retain(|(target, ..)| !target.is_of(namespace));
+    }
+
     /// The address of a pod's port: by name first, then by label.
     pub(crate) fn find(&self, pod: &Value, port: u16) -> Option<SocketAddr> {
-        let matching = || self.entries.iter().filter(|(target, number, _)| *number == port && target.matches(pod));
+        let is_home = self.home.as_deref().is_none_or(|home| pod["metadata"]["namespace"] == home);
+        let means =
+            |target: &ForwardTarget| target.matches(pod) && (is_home || matches!(target, ForwardTarget::In(..)));
+        let matching = || self.entries.iter().filter(|(target, number, _)| *number == port && means(target));
         let by_name = matching().find(|(target, ..)| matches!(target, ForwardTarget::Pod(_)));
         by_name.or_else(|| matching().next()).map(|(.., address)| *address)
     }

@@ -24,6 +24,7 @@ use super::resource_types::{self, ResourceType};
 use super::server::{self, Api, lock};
 use super::status::StatusError;
 use super::store::{ObjectKey, Store};
+use super::view::KubernetesView;
 use super::workers::WorkerControl;
 
 /// The name of the node that all pods run on.
@@ -300,6 +301,16 @@ impl KubernetesServer {
     /// Sends port-forwards to `port` of the target's pods to this address (`"app=pachd"`, or a pod's name).
     pub fn set_forward(&self, target: impl Into<ForwardTarget>, port: u16, address: SocketAddr) {
         lock(&self.api.forwards).set(target.into(), port, address);
+    }
+
+    /// Lets [`Self::set_forward`] mean the pods of this namespace only, from now on.
+    pub fn set_forward_namespace(&self, namespace: &str) {
+        lock(&self.api.forwards).set_home(namespace);
+    }
+
+    /// What another part of the sandbox sees of the API.
+    pub(crate) fn view(&self) -> KubernetesView {
+        KubernetesView { api: Arc::clone(&self.api) }
     }
 
     /// Takes a forward away: new ones to the port get "connection refused".

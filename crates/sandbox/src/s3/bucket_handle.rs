@@ -25,6 +25,12 @@ impl BucketHandle {
         Self { store, name, plain: Arc::default() }
     }
 
+    /// Another bucket of the same server, created if it isn't there.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self::new(self.store.clone(), name)
+    }
+
     /// The bucket's name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -28,11 +28,13 @@ use crate::retry::{RetryPolicy, retrying};
 const KEY: &str = ".pachsnap-lock";
 /// What the locks of shards begin with.
 const SHARDS: &str = ".pachsnap-lock-shard-";
+/// Key of the mark that keeps a whole bucket for one drill.
+pub const DRILL_LOCK: &str = ".pachsnap-lock-drill";
 
-/// Whether a key of a clone is its lock, which is no part of it.
+/// Whether a key of a clone, or of a bucket that is filled from one, is a lock, which is no part of it.
 #[must_use]
 pub fn is_lock(key: &str) -> bool {
-    key == KEY || key.starts_with(SHARDS)
+    key == KEY || key == DRILL_LOCK || key.starts_with(SHARDS)
 }
 
 /// Who writes to a clone.

@@ -7,6 +7,7 @@ pub(crate) mod delete;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
 pub(crate) mod discover;
+pub(crate) mod drill;
 pub(crate) mod extract;
 pub(crate) mod finish;
 pub(crate) mod list;

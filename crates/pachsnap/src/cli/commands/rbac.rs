@@ -35,6 +35,8 @@ enum Purpose {
     Resume,
     /// `restore`, in the cluster that is filled
     Restore,
+    /// `drill`: in every namespace, since its own is made anew
+    Drill,
 }
 
 impl Rbac {
@@ -63,6 +65,7 @@ impl Rbac {
             }
             Purpose::Resume => Rights::of_resume(namespace, loaders),
             Purpose::Restore => Rights::of_restore(namespace),
+            Purpose::Drill => Rights::of_drill(),
         };
         let mut yaml = String::new();
         for (place, rights) in rights.places() {

@@ -121,6 +121,7 @@ impl Restore {
         let kept = || config.state_folder().join("restores").join(format!("root-token-of-{name}"));
         Ok(RestoreSettings {
             vault,
+            state: "restores/".to_owned(),
             start_pipelines: self.start_pipelines,
             max_missed_ticks: self.max_missed_ticks,
             through_here: self.through_here,

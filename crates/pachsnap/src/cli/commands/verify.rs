@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use orchestrator::outcome::exit_code;
 use orchestrator::vault::RunState;
-use orchestrator::verify::{Contents, DeepSettings, EtcdPrograms, Verdict, VerifyReport, VerifySettings, verify};
+use orchestrator::verify::{
+    Check, Contents, DeepSettings, EtcdPrograms, Verdict, VerifyReport, VerifySettings, verify,
+};
 use orchestrator::{Error, ErrorKind};
 
 use crate::cli::options::StoreOptions;
@@ -46,7 +48,7 @@ const SAMPLE: u64 = 1000;
 
 /// Values of `--contents`.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum ContentsChoice {
+pub(super) enum ContentsChoice {
     /// Only trees
     None,
     /// A thousand, others each time
@@ -54,6 +56,17 @@ enum ContentsChoice {
     Sample,
     /// All: reads the whole bucket
     All,
+}
+
+impl ContentsChoice {
+    /// What it means.
+    pub(super) fn contents(self) -> Contents {
+        match self {
+            Self::None => Contents::None,
+            Self::Sample => Contents::Sample(SAMPLE),
+            Self::All => Contents::All,
+        }
+    }
 }
 
 impl Verify {
@@ -91,11 +104,7 @@ impl Verify {
 impl Verify {
     fn settings(&self, largest_comparison: u64, boot: Option<EtcdPrograms>) -> VerifySettings {
         if self.deep {
-            let contents = match self.contents {
-                ContentsChoice::None => Contents::None,
-                ContentsChoice::Sample => Contents::Sample(SAMPLE),
-                ContentsChoice::All => Contents::All,
-            };
+            let contents = self.contents.contents();
             VerifySettings::Deep(DeepSettings { contents, files: self.files.clone(), largest_comparison, boot })
         } else if self.full {
             VerifySettings::Full
@@ -124,9 +133,17 @@ fn etcd_programs(environment: &Environment) -> Result<EtcdPrograms, Error> {
 
 /// The report for people: one line per check, then the sum.
 pub(crate) fn text(report: &VerifyReport) -> String {
-    let width = report.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default();
+    let mut text = check_lines(&report.checks);
+    let failed = report.checks.iter().filter(|check| !check.is_good()).count();
+    text.push_str(&format!("{} checks, {failed} failed\n", report.checks.len()));
+    text
+}
+
+/// A line for each check, and one for each thing that is wrong.
+pub(super) fn check_lines(checks: &[Check]) -> String {
+    let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
-    for check in &report.checks {
+    for check in checks {
         let verdict = match check.verdict {
             Verdict::Ok => "ok  ",
             Verdict::Warning => "warn",
@@ -137,7 +154,5 @@ pub(crate) fn text(report: &VerifyReport) -> String {
             text.push_str(&format!("       {finding}\n"));
         }
     }
-    let failed = report.checks.iter().filter(|check| !check.is_good()).count();
-    text.push_str(&format!("{} checks, {failed} failed\n", report.checks.len()));
     text
 }

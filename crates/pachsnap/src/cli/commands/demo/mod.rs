@@ -62,8 +62,7 @@ impl Demo {
             session.interruption.token().cancelled().await;
             return Ok(exit_code::OK);
         }
-        let commands: [&[&str]; 4] = [&["discover"], &["plan"], &["snapshot"], &["verify", "latest", "--deep"]];
-        for command in commands {
+        for command in [&["discover"][..], &["plan"], &["snapshot"], &["verify", "latest", "--deep"]] {
             let code = run_command(session, command, &config, &kubeconfig).await?;
             if code != exit_code::OK {
                 return Ok(code);

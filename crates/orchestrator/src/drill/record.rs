@@ -1,0 +1,141 @@
+//! What a drill has begun to make, written into the vault before the first of it and deleted after the last is gone.
+
+use jiff::Timestamp;
+use provider::{Bucket, Key, ListRequest, PutMode, PutRequest};
+use serde::{Deserialize, Serialize};
+
+use crate::clone::small_object;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::Stores;
+use crate::retry::{RetryPolicy, retrying};
+use crate::run_id::RunId;
+use pachyderm::layout::Layout;
+
+/// Prefix in the vault below which each drill has one of its own.
+const DRILLS: &str = "drills/";
+const RECORD: &str = "record.json";
+/// Largest record that is read, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// A drill that is under way, or was killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DrillRecord {
+    /// Its name.
+    pub drill: RunId,
+    /// The recovery point.
+    pub point: RunId,
+    /// When it began.
+    pub started: Timestamp,
+    /// The namespace of its scratch cluster.
+    pub namespace: String,
+    /// Host of the Kubernetes API that has the namespace.
+    pub kubernetes: String,
+    /// URL of its bucket.
+    pub bucket: String,
+    /// How keys are named in that bucket.
+    pub layout: Layout,
+}
+
+impl DrillRecord {
+    /// The label by which everything that the drill makes in Kubernetes is known.
+    pub(super) const LABEL: &str = "pachsnap.io/drill";
+
+    /// The drill's prefix in the vault, which ends in a slash.
+    pub(super) fn prefix(&self) -> String {
+        prefix(&self.drill)
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// `Vault`; nothing was made then.
+    pub(super) async fn write(&self, stores: &dyn Stores, vault: &str) -> Result<()> {
+        let bucket = stores.open_url(vault)?.bucket;
+        let failed = || Error::new(ErrorKind::Vault, "the record of the drill can't be written into the vault");
+        let json = serde_json::to_vec_pretty(self).map_err(|cause| failed().because(cause))?;
+        let key = format!("{}{RECORD}", self.prefix());
+        let put = || {
+            let request = PutRequest::bytes(key.clone(), PutMode::Overwrite, json.clone());
+            bucket.put(request)
+        };
+        retrying(RetryPolicy::default(), put).await.map(drop).map_err(|cause| failed().because(cause))
+    }
+
+    /// Deletes everything that the vault keeps of the drill, the record last.
+    ///
+    /// # Errors
+    /// Those of the vault; done again, it goes on.
+    pub(super) async fn delete(&self, stores: &dyn Stores, vault: &str) -> Result<()> {
+        let bucket = stores.open_url(vault)?.bucket;
+        let record = Key::new(format!("{}{RECORD}", self.prefix()));
+        let keys = keys_below(bucket.as_ref(), &self.prefix()).await?;
+        let most = bucket.capabilities().delete_keys.max(1);
+        let others: Vec<Key> = keys.into_iter().filter(|key| *key != record).collect();
+        for keys in others.chunks(most).chain([std::slice::from_ref(&record)]) {
+            retrying(RetryPolicy::default(), || small_object::delete(bucket.as_ref(), keys)).await?;
+        }
+        Ok(())
+    }
+
+    /// The record of a drill.
+    ///
+    /// # Errors
+    /// `NotFound` naming those that there are; those of the vault.
+    pub(super) async fn read(stores: &dyn Stores, vault: &str, drill: &RunId) -> Result<Self> {
+        let bucket = stores.open_url(vault)?.bucket;
+        if let Some(record) = read(bucket.as_ref(), drill).await? {
+            return Ok(record);
+        }
+        let others = left_over(stores, vault).await?;
+        let names: Vec<&str> = others.iter().map(|record| record.drill.as_str()).collect();
+        let error = Error::new(ErrorKind::NotFound, format!("nothing is left of a drill {drill}"));
+        Err(error.advise(match names.as_slice() {
+            [] => "the vault knows of no drill that has left something".to_owned(),
+            names => format!("the vault knows of {}", names.join(", ")),
+        }))
+    }
+}
+
+/// Drills that are under way, or have left something, oldest first.
+///
+/// # Errors
+/// Those of the vault; `Damaged` for a record that can't be read.
+pub async fn left_over(stores: &dyn Stores, vault: &str) -> Result<Vec<DrillRecord>> {
+    let bucket = stores.open_url(vault)?.bucket;
+    let mut records = Vec::new();
+    for key in keys_below(bucket.as_ref(), DRILLS).await? {
+        let drill = key.as_str().strip_prefix(DRILLS).and_then(|rest| rest.strip_suffix(RECORD)?.strip_suffix('/'));
+        let Some(Ok(drill)) = drill.map(str::parse) else { continue };
+        records.extend(read(bucket.as_ref(), &drill).await?);
+    }
+    Ok(records)
+}
+
+fn prefix(drill: &RunId) -> String {
+    format!("{DRILLS}{drill}/")
+}
+
+async fn read(bucket: &dyn Bucket, drill: &RunId) -> Result<Option<DrillRecord>> {
+    let Some(json) = small_object::read(bucket, &format!("{}{RECORD}", prefix(drill)), LARGEST).await? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&json).map(Some).map_err(|cause| {
+        Error::new(ErrorKind::Damaged, format!("the record of drill {drill} can't be read"))
+            .because(cause)
+            .advise("it was written by another version of pachsnap: clean up with that one")
+    })
+}
+
+async fn keys_below(bucket: &dyn Bucket, prefix: &str) -> Result<Vec<Key>> {
+    let mut request = ListRequest { prefix: prefix.to_owned(), ..ListRequest::default() };
+    let mut keys = Vec::new();
+    loop {
+        let page = retrying(RetryPolicy::default(), || bucket.list(&request)).await?;
+        keys.extend(page.objects.into_iter().map(|object| object.key));
+        match page.next {
+            Some(token) => request.token = Some(token),
+            None => return Ok(keys),
+        }
+    }
+}
