@@ -2,17 +2,35 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use std::path::Path;
+
 use e2e::pachsnap;
 
-/// Runs the demo in a folder of its own, and answers with what it said on stdout.
-fn demo(part: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
+/// Runs the demo in a folder, and answers with what it said on stdout.
+fn run(folder: &Path, more: &[&str]) -> String {
     let mut command = std::process::Command::new(pachsnap());
-    command.args(["demo", "--folder", "made", "--break", part]).current_dir(folder.path());
+    command.args(["demo", "--folder", "made"]).args(more).current_dir(folder);
     let ended = command.output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
-    assert!(ended.status.success(), "{part}: {stdout}\n{stderr}");
+    assert!(ended.status.success(), "{more:?}: {stdout}\n{stderr}");
     stdout.into_owned()
+}
+
+fn demo(part: &str) -> String {
+    run(tempfile::tempdir().unwrap().path(), &["--break", part])
+}
+
+/// The whole job: taken, verified, and rehearsed by both paths.
+#[test]
+fn a_recovery_point_is_taken_verified_and_rehearsed() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run(folder.path(), &[]);
+    assert_eq!(said.matches(" passed: ").count(), 2, "{said}");
+    assert_eq!(said.matches("96 commits have the trees").count(), 2, "{said}");
+    assert_eq!(said.matches("nothing of the drill is left").count(), 2, "{said}");
+    for file in ["pachsnap.toml", "vault", "clones", "drill-by-etcd.html", "drill-by-metadata.json"] {
+        assert!(folder.path().join("made").join(file).exists(), "{file}");
+    }
 }
 
 fn assert_failed(said: &str, words: &[&str]) {

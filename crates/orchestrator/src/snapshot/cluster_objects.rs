@@ -74,6 +74,7 @@ const TELLING: &[&str] = &[
     "NUM_SHARDS",
     "OIDC_PORT",
     "PACHD_VERSION",
+    "PACHYDERM_AUTHENTICATION_DISABLED_FOR_TESTING",
     "PACH_ROOT",
     "PEER_PORT",
     "PORT",

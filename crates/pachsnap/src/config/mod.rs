@@ -43,6 +43,12 @@ impl Environment {
         Self(variables.collect())
     }
 
+    /// These variables and no others.
+    #[cfg(any(test, feature = "demo"))]
+    pub(crate) fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// A variable that is set and not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -56,7 +62,7 @@ impl Environment {
 #[cfg(test)]
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Self {
-        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Self::of(variables)
     }
 }
 

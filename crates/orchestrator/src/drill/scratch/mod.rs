@@ -44,7 +44,7 @@ impl Scratch<'_> {
         let bucket = stores.open_url(&self.record.bucket)?.bucket;
         let take = bucket::take(bucket.as_ref(), &self.record.bucket, &self.record.drill);
         events.change("mark", format!("bucket {}", self.record.bucket), take).await?;
-        let create = namespace::create(&self.home.kubernetes, self.record);
+        let create = namespace::create(&self.home.kubernetes, self.record, self.patience());
         events.change("create", format!("namespace {}", self.record.namespace), create).await?;
         let account = self.prepared.blueprint.service_account();
         for object in access::objects(&account, &self.record.namespace) {
@@ -72,6 +72,10 @@ impl Scratch<'_> {
         Ok((target, text))
     }
 
+    fn patience(&self) -> Patience {
+        Patience::new(self.settings.restore.stall, self.settings.restore.poll)
+    }
+
     /// Makes one object in the scratch namespace. What an attempt with a lost reply has made counts.
     async fn create<K>(&self, mut object: Value) -> Result<()>
     where
@@ -90,7 +94,7 @@ impl Scratch<'_> {
         };
         let object: K = serde_json::from_value(object).map_err(|cause| failed(Box::new(cause)))?;
         let api: Api<K> = Api::namespaced(self.home.kubernetes.clone(), &self.record.namespace);
-        let mut patience = Patience::new(self.settings.restore.stall, self.settings.restore.poll);
+        let mut patience = self.patience();
         let created = patience.call(|| async {
             match api.create(&PostParams::default(), &object).await {
                 Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),

@@ -9,25 +9,29 @@ use serde_json::json;
 
 use crate::drill::record::DrillRecord;
 use crate::error::{Error, ErrorKind, Result};
+use crate::pause::Patience;
 
 /// Makes the namespace.
 ///
 /// # Errors
 /// Those of Kubernetes; `Busy` when one of that name is somebody else's.
-pub(super) async fn create(kubernetes: &kube::Client, record: &DrillRecord) -> Result<()> {
+pub(super) async fn create(kubernetes: &kube::Client, record: &DrillRecord, mut patience: Patience) -> Result<()> {
     let namespaces: Api<Namespace> = Api::all(kubernetes.clone());
     let labels = json!({"app.kubernetes.io/managed-by": "pachsnap", DrillRecord::LABEL: record.drill.as_str()});
     let namespace = json!({"metadata": {"name": record.namespace, "labels": labels}});
     let namespace: Namespace = serde_json::from_value(namespace)
         .map_err(|cause| Error::new(ErrorKind::Failed, "writing the scratch namespace").because(cause))?;
-    match namespaces.create(&PostParams::default(), &namespace).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 409 => {
-            let found = namespaces.get(&record.namespace).await?;
-            if is_of(&found, record) { Ok(()) } else { Err(not_ours(record)) }
+    let create = || async {
+        match namespaces.create(&PostParams::default(), &namespace).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                let found = namespaces.get(&record.namespace).await?;
+                if is_of(&found, record) { Ok(()) } else { Err(not_ours(record)) }
+            }
+            Err(error) => Err(error.into()),
         }
-        Err(error) => Err(error.into()),
-    }
+    };
+    patience.call(create).await
 }
 
 fn is_of(namespace: &Namespace, record: &DrillRecord) -> bool {

@@ -21,6 +21,11 @@ const MASTER_INTERVAL: Duration = Duration::from_millis(100);
 /// Folder for the recovery point, unless another one is named.
 const FOLDER: &str = "pachsnap-demo";
 
+/// The bucket that is there for drills.
+const DRILL_BUCKET: &str = "pachyderm-drill";
+/// What the environment of the demo's commands holds: the keys of the sandbox's store.
+const KEYS: [(&str, &str); 2] = [("DEMO_KEY_ID", "sandbox"), ("DEMO_SECRET_KEY", "sandbox-secret-key")];
+
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
@@ -50,7 +55,7 @@ impl Demo {
         let kubeconfig = access.path().join("kubeconfig");
         cluster.kubernetes.write_kubeconfig(&kubeconfig).map_err(unusable)?;
         let config = folder.join("pachsnap.toml");
-        std::fs::write(&config, configuration(&folder)).map_err(unusable)?;
+        std::fs::write(&config, configuration(&folder, &cluster.s3.endpoint())).map_err(unusable)?;
         say(
             "One commit was left open by a user when it was recorded (raw@master). pachsnap refuses to lose that silently:",
         );
@@ -80,6 +85,17 @@ impl Demo {
             say("\nThat is what verify is for. The recovery point is damaged now; `pachsnap demo` makes another one.");
             return Ok(exit_code::OK);
         }
+        say(
+            "\nA recovery point that was never restored is a hope: rehearse it by both paths, in a cluster that is made for it.",
+        );
+        for way in ["etcd", "metadata"] {
+            let report = folder.join(format!("drill-by-{way}.html")).display().to_string();
+            let drill = ["drill", "latest", "--from", way, "--contents", "all", "--report", &report];
+            let code = run_command(session, &drill, &config, &kubeconfig).await?;
+            if code != exit_code::OK {
+                return Ok(code);
+            }
+        }
         drop(cluster);
         say("\nThe servers are stopped. The recovery point stays, and needs no cluster to be looked at:");
         let program = std::env::current_exe().map_or_else(|_| "pachsnap".to_owned(), |path| path.display().to_string());
@@ -87,6 +103,7 @@ impl Demo {
             say(&format!("    {program} {command} --config {}", config.display()));
         }
         say(&format!("Its files, the manifest among them: {}", folder.join("vault").display()));
+        say(&format!("What the drills found, as pages: {}", folder.join("drill-by-etcd.html").display()));
         Ok(exit_code::OK)
     }
 }
@@ -96,6 +113,7 @@ async fn serve() -> Result<RecordedCluster, Error> {
     let failed = || Error::new(ErrorKind::Failed, "the recorded cluster can't be served");
     let options = ClusterOptions { master_interval: MASTER_INTERVAL, ..ClusterOptions::default() };
     let cluster = RecordedCluster::alpha(options).await.map_err(|cause| failed().because(cause))?;
+    drop(cluster.s3.bucket(DRILL_BUCKET));
     for _ in 0..600 {
         let pods = cluster.kubernetes.objects("pods", Some(NAMESPACE));
         if !pods.is_empty() && pods.iter().all(|pod| pod["status"]["phase"] == "Running") {
@@ -116,19 +134,24 @@ async fn run_command(session: &Session, words: &[&str], config: &Path, kubeconfi
         .map_err(|cause| Error::new(ErrorKind::Failed, "a command of the demo can't be read").because(cause))?;
     let mut global = cli.global;
     global.verbose = session.global.verbose;
-    let session = Session { global, environment: Environment::default(), interruption: session.interruption.clone() };
+    let environment = Environment::of(KEYS);
+    let session = Session { global, environment, interruption: session.interruption.clone() };
     Box::pin(cli.command.run(&session)).await
 }
 
-fn configuration(folder: &Path) -> String {
+fn configuration(folder: &Path, store: &str) -> String {
     let url = |name: &str| toml::Value::String(format!("file://{}", folder.join(name).display()));
     let staging = toml::Value::String(folder.join("staging").display().to_string());
     format!(
         "[cluster]\nname = \"alpha\"\nnamespace = \"{NAMESPACE}\"\n\n[vault]\nurl = {}\n\n[clone]\nurl = {}\n\n\
          [snapshot]\nopen-commits = \"record\"\nstaging = {staging}\npoll = \"200ms\"\n\
-         volume = \"require\"\n",
+         volume = \"require\"\n\n\
+         [drill]\nurl = \"s3://{DRILL_BUCKET}\"\nendpoint = \"{store}\"\nstore = \"minio\"\n\
+         access-key-id-env = \"{}\"\nsecret-access-key-env = \"{}\"\n",
         url("vault"),
-        url("clones")
+        url("clones"),
+        KEYS[0].0,
+        KEYS[1].0,
     )
 }
 
