@@ -152,6 +152,38 @@ async fn what_the_dead_left_goes_and_what_lives_stays() {
     assert_eq!(snapshots(&bench), 2);
 }
 
+/// Large copies that a dead run began: no listing shows them, and they cost money until somebody gives them up.
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_that_were_never_finished_go_with_their_clone() {
+    let bench = Bench::new().await;
+    let clones = format!("file://{}/clones", bench.folder().display());
+    let store = format!("s3://clones\"\nendpoint = \"{}\"\nstore = \"other\"\n", bench.cluster.s3.endpoint());
+    let keys = "access-key-id-env = \"CLONE_ID\"\nsecret-access-key-env = \"CLONE_SECRET";
+    bench.change_config(&clones, &format!("{store}{keys}"));
+    bench.set_environment(&[("CLONE_ID", "sandbox"), ("CLONE_SECRET", "sandbox-secret-key")]);
+    let bucket = bench.cluster.s3.bucket("clones");
+    assert_said(&bench.run(&["snapshot"]).await, 0, &[]);
+    let point = rows(&bench).await.remove(0).0;
+    let mut running = bench.start(&["snapshot", "--output", "json"]);
+    running.wait_for_step("capture").await;
+    running.kill();
+    drop(running.end().await);
+    assert_said(&bench.run(&["resume", "--force"]).await, 0, &[]);
+    let planned = removals(&bench.run(&["prune", "--older-than", "0s", "-o", "json"]).await);
+    let dead = planned[0]["run"].as_str().unwrap().to_owned();
+    bucket.begin_upload(&format!("alpha/{dead}/pach/block/0123"));
+    bucket.begin_upload(&format!("alpha/{point}/pach/block/4567"));
+
+    let told = bench.run(&["prune", "--older-than", "0s"]).await;
+    assert!(told.stdout.contains("1 large ones that were begun and never finished"), "{}", told.stdout);
+    assert_eq!(bucket.unfinished_uploads().len(), 2);
+    let done = removals(&bench.run(&["prune", "--older-than", "0s", "--yes", "-o", "json"]).await);
+    assert_eq!(done[0]["removed"]["uploads"], 1, "{done:?}");
+    assert_eq!(bucket.unfinished_uploads(), [format!("alpha/{point}/pach/block/4567")], "that clone is in use");
+    assert!(!bucket.keys().iter().any(|key| key.contains(&dead)));
+    assert_said(&bench.run(&["verify", &point, "--full"]).await, 0, &[]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clone_that_a_later_run_took_over_stays() {
     let bench = Bench::new().await;

@@ -78,6 +78,12 @@ fn assert_restored(pair: &Pair) {
     assert_eq!(left.iter().flatten().filter(ours).count(), 0, "{left:?}");
 }
 
+/// What a run that was killed after the replay has left: everything, and its record.
+fn assert_restored_but_for_the_record(pair: &Pair) {
+    assert_holds(pair.target.pachd.state(), &stream_of(pair));
+    assert!(pair.target.kubernetes.object("configmaps", NAMESPACE, "pachsnap-restore").is_some());
+}
+
 const RESTORE: [&str; 4] = ["restore", "latest", "--from", "metadata"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +153,7 @@ async fn killed_in_the_replay_it_says_what_to_wipe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_before_the_replay_the_same_command_goes_on() {
     let mut pair = Pair::new().await;
-    for step in ["fill-bucket", "check-bucket"] {
+    for step in ["discover", "preflight", "fill-bucket", "check-bucket"] {
         pair.renew_target().await;
         let mut running = pair.start(&[RESTORE.as_slice(), &["--output", "json"]].concat());
         running.wait_for_step(step).await;
@@ -157,6 +163,31 @@ async fn killed_before_the_replay_the_same_command_goes_on() {
         assert_said(&pair.restore("metadata").await, 0, &[]);
         assert_restored(&pair);
     }
+}
+
+/// Everything was replayed: what is left is to be looked at, and a second replay would be wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_the_replay_it_says_what_to_wipe() {
+    let pair = Pair::new().await;
+    let mut running = pair.start(&[RESTORE.as_slice(), &["--output", "json"]].concat());
+    running.wait_for_step("check-target").await;
+    running.signal("KILL").await;
+    drop(running.end().await);
+    pair.end_lease();
+    assert_restored_but_for_the_record(&pair);
+    // pachd still settles its pipelines, so the target does not stand still.
+    let words = ["not empty", "remains of an earlier attempt", "kubectl delete configmap pachsnap-restore"];
+    assert_said(&pair.run(&RESTORE).await, 14, &words);
+    assert_restored_but_for_the_record(&pair);
+}
+
+/// pachd tells only after the last op that one of them failed: which one is found by what it holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_op_at_which_pachd_stopped_is_named() {
+    let pair = Pair::new().await;
+    pair.target.pachd.faults().fail_restore_at(100);
+    let ended = pair.run(&RESTORE).await;
+    assert_said(&ended, 24, &["op 100 of 198", "holds a part of the stream", "pachctl delete all"]);
 }
 
 /// A plain dump, with the objects in it.

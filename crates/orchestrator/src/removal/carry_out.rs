@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use provider::Bucket;
 use serde::{Deserialize, Serialize};
 
 use super::snapshots::{self, DiskSnapshot};
-use super::{CloneFate, Places, Removal};
+use super::{CloneFate, Places, Removal, uploads};
 use crate::clone::{self, Holder, Lock, LockTimes, Writer};
 use crate::error::Result;
 use crate::event::{Artifact, EventKind, Events};
+use crate::job::Opened;
 use crate::vault::{VaultError, layout};
 
 /// What was removed of one run.
@@ -19,6 +19,8 @@ pub struct Removed {
     pub files: u64,
     /// Objects of the clone.
     pub objects: u64,
+    /// Unfinished copies into the clone.
+    pub uploads: u64,
     /// Snapshots of the disk.
     pub snapshots: u64,
 }
@@ -39,11 +41,12 @@ pub async fn remove(places: &Places<'_>, removal: &Removal, writer: &Writer, eve
     let CloneFate::Removed { url, objects, .. } = &removal.clone else {
         return remove_under_lock(places, removal, None, events).await;
     };
-    let bucket = places.stores.open_url(url)?.bucket;
+    let opened = places.stores.open_url(url)?;
+    let bucket = Arc::clone(&opened.bucket);
     let holder = Holder { name: format!("removal of {}", removal.run), process: writer.process.clone() };
     // Before anything is written: whoever holds it is alive.
     let lock = Lock::take(&bucket, holder, |holder| (writer.is_dead)(holder), LockTimes::default()).await?;
-    let clone = Clone { url, objects: *objects, bucket: &bucket };
+    let clone = Clone { url, objects: *objects, opened: &opened };
     let removed = tokio::select! {
         biased;
         lost = lock.lost() => return Err(lost.into()),
@@ -57,7 +60,7 @@ pub async fn remove(places: &Places<'_>, removal: &Removal, writer: &Writer, eve
 struct Clone<'a> {
     url: &'a str,
     objects: Option<u64>,
-    bucket: &'a Arc<dyn Bucket>,
+    opened: &'a Opened,
 }
 
 async fn remove_under_lock(
@@ -79,11 +82,12 @@ async fn remove_under_lock(
     vault.remove_files(run, &[layout::MANIFEST]).await?;
     vault.remove_files(run, &[layout::CAPTURED]).await?;
     let mut removed = Removed::default();
-    if let Some(Clone { url, objects, bucket }) = clone {
+    if let Some(Clone { url, objects, opened }) = clone {
         let told = |done| {
             events.emit(EventKind::Progress { artifact: Artifact::Bucket, done, total: objects, bytes: None });
         };
-        removed.objects = events.change("empty", url, clone::empty(bucket, told)).await?;
+        removed.objects = events.change("empty", url, clone::empty(&opened.bucket, told)).await?;
+        removed.uploads = uploads::give_up(opened).await?;
     }
     for snapshot in &removal.snapshots {
         events.change("delete snapshot", &snapshot.id, snapshots::delete(places, snapshot)).await?;

@@ -1,7 +1,7 @@
 //! Recovery points that nobody needs any more, and what dead runs have left: named first, removed when told to.
 //!
 //! ```text
-//! deleting.json ─► manifest.json, captured.json ─► clone ─► snapshots of the disk ─► other files ─► deleting.json
+//! deleting.json ─► manifest.json, captured.json ─► clone, unfinished copies into it ─► snapshots of the disk ─► other files ─► deleting.json
 //! ```
 //!
 //! With the first file a run is no recovery point any more, so no manifest ever points to what is gone; with the last one it is
@@ -12,6 +12,7 @@
 mod carry_out;
 mod plan;
 mod snapshots;
+mod uploads;
 
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ pub struct Removal {
     pub file_bytes: u64,
     /// What becomes of its clone.
     pub clone: CloneFate,
+    /// Large copies into that clone that were begun and never finished: no listing shows them, and they cost money.
+    pub uploads: u64,
     /// Its snapshots of the disk.
     pub snapshots: Vec<DiskSnapshot>,
     /// What can't be told or done, a sentence each.

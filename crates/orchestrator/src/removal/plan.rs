@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::carry_out::Tombstone;
 use super::snapshots::{self, DiskSnapshot};
-use super::{CloneFate, OlderThan, Places, Removal, Why};
+use super::{CloneFate, OlderThan, Places, Removal, Why, uploads};
 use crate::clone_use::Clones;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Artifacts;
@@ -87,6 +87,7 @@ async fn plan(
         files: files.len() as u64,
         file_bytes: files.iter().map(|file| file.size).sum(),
         clone: CloneFate::None,
+        uploads: 0,
         snapshots: Vec::new(),
         notes: Vec::new(),
     };
@@ -119,31 +120,32 @@ async fn plan(
     for snapshot in &removal.snapshots {
         snapshots::needed(places, snapshot)?;
     }
-    removal.clone = fate(places, run, state, removal.clone, clones).await?;
+    (removal.clone, removal.uploads) = fate(places, run, state, removal.clone, clones).await?;
     Ok(removal)
 }
 
-/// A clone that another recovery point uses stays.
+/// What becomes of a clone, and how many copies into it are unfinished. One that another recovery point uses stays.
 async fn fate(
     places: &Places<'_>,
     run: &RunId,
     state: Option<RunState>,
     clone: CloneFate,
     clones: &Clones,
-) -> Result<CloneFate> {
-    let CloneFate::Removed { url, objects, bytes } = clone else { return Ok(clone) };
+) -> Result<(CloneFate, u64)> {
+    let CloneFate::Removed { url, objects, bytes } = clone else { return Ok((clone, 0)) };
     let opened = places.stores.open_url(&url)?;
     let users = clones.users_of(&opened).filter(|user| *user != run.as_str());
     let used_by: Vec<String> = users.map(str::to_owned).collect();
     if state == Some(RunState::Superseded) || !used_by.is_empty() {
-        return Ok(CloneFate::Kept { url, used_by });
+        return Ok((CloneFate::Kept { url, used_by }, 0));
     }
+    let uploads = uploads::unfinished(&opened).await?.len() as u64;
     let first = ListRequest { max_keys: 1, ..ListRequest::default() };
     let page = retrying(RetryPolicy::default(), || opened.bucket.list(&first)).await;
     match page {
-        Ok(page) if page.objects.is_empty() && page.next.is_none() => Ok(CloneFate::None),
-        Ok(_) => Ok(CloneFate::Removed { url, objects, bytes }),
-        Err(error) if error.kind() == provider::ErrorKind::NotFound => Ok(CloneFate::None),
+        Ok(page) if page.objects.is_empty() && page.next.is_none() && uploads == 0 => Ok((CloneFate::None, 0)),
+        Ok(_) => Ok((CloneFate::Removed { url, objects, bytes }, uploads)),
+        Err(error) if error.kind() == provider::ErrorKind::NotFound => Ok((CloneFate::None, 0)),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,11 +1,13 @@
 //! A bucket of the server as its owner sees it: read and filled without a request.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::store::{Object, ObjectHeaders, Store, StoredBucket};
+use super::store::{Object, ObjectHeaders, Store, StoredBucket, Upload};
 
 /// A bucket of the server, reached directly: for seeding before a test and for looking behind it.
 ///
@@ -85,6 +87,14 @@ impl BucketHandle {
     #[must_use]
     pub fn object_count(&self) -> usize {
         self.with(|bucket| bucket.objects.len())
+    }
+
+    /// Begins a multipart upload, as a client does that dies right afterwards.
+    pub fn begin_upload(&self, key: &str) {
+        let upload =
+            Upload { started: SystemTime::now(), headers: Arc::clone(&self.plain), parts: BTreeMap::default() };
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        self.with(|bucket| drop(bucket.uploads.insert((key.to_owned(), id), upload)));
     }
 
     /// Keys of the multipart uploads that were begun and neither completed nor aborted.

@@ -142,7 +142,7 @@ fn text(answer: &Answer) -> String {
 }
 
 fn of_run(line: &Line) -> String {
-    let Removal { run, why, files, file_bytes, clone, snapshots, notes } = &line.planned;
+    let Removal { run, why, files, file_bytes, clone, uploads, snapshots, notes } = &line.planned;
     let why = match why {
         Why::Asked => "asked for",
         Why::Dead => "never captured",
@@ -169,6 +169,9 @@ fn of_run(line: &Line) -> String {
             text.push_str(&format!("  clone     {url} stays: {} uses it\n", used_by.join(", ")));
         }
         CloneFate::None => text.push_str("  clone     none\n"),
+    }
+    if *uploads > 0 {
+        text.push_str(&format!("  copies    {uploads} large ones that were begun and never finished\n"));
     }
     for snapshot in snapshots {
         text.push_str(&format!("  snapshot  {} of {}\n", snapshot.id, snapshot.of.volume));

@@ -19,6 +19,7 @@ pub enum ExtractEnd {
 struct Switches {
     token_seconds: Option<i64>,
     extract: Option<ExtractEnd>,
+    failing_restore: Option<u64>,
     call_latency: Duration,
     operation_latency: Duration,
     more_rounds: u64,
@@ -54,6 +55,16 @@ impl Faults {
     /// How extracts end before their end, if they do.
     pub fn extract_end(&self) -> Option<ExtractEnd> {
         self.switches().extract
+    }
+
+    /// A restore fails at its operation of this number, counted from 1.
+    pub fn fail_restore_at(&self, operation: u64) {
+        self.switches().failing_restore = Some(operation);
+    }
+
+    /// The operation at which a restore fails.
+    pub(super) fn failing_restore(&self) -> Option<u64> {
+        self.switches().failing_restore
     }
 
     /// WhoAmI answers that the caller's token has so many seconds left. It lives on all the same.

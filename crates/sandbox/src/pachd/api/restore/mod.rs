@@ -119,7 +119,12 @@ impl PachdService {
         let from_file = !url.is_empty();
         let read = if from_file { self.file(&url)? } else { op.into_iter().collect() };
         let mut operations = Operations { call, read, from_file, version: None };
+        let mut number = 0;
         while let Some(op) = operations.next().await? {
+            number += 1;
+            if self.faults.failing_restore() == Some(number) {
+                return Err(plain("error creating commit: etcdserver: request timed out"));
+            }
             let latency = self.faults.operation_latency();
             if !latency.is_zero() {
                 tokio::time::sleep(latency).await;
