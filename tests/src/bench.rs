@@ -33,7 +33,14 @@ impl Bench {
     /// # Panics
     /// When no server can be started.
     pub async fn with(options: ClusterOptions) -> Self {
-        let cluster = RecordedCluster::alpha(options).await.expect("the recorded cluster can be served");
+        Self::of(RecordedCluster::alpha(options).await.expect("the recorded cluster can be served")).await
+    }
+
+    /// A cluster that is served already.
+    ///
+    /// # Panics
+    /// When there is no temporary folder.
+    pub async fn of(cluster: RecordedCluster) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         cluster.kubernetes.write_kubeconfig(&folder.path().join("kubeconfig")).expect("the kubeconfig can be written");
         let bench = Self { cluster, folder, environment: Mutex::default(), server: Mutex::default() };

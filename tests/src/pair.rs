@@ -50,7 +50,11 @@ impl Pair {
         Self::of(source, ClusterOptions::default()).await
     }
 
-    async fn of(source: Bench, target: ClusterOptions) -> Self {
+    /// A source that is served already, with a recovery point, and an empty cluster.
+    ///
+    /// # Panics
+    /// As [`Self::with`].
+    pub async fn of(source: Bench, target: ClusterOptions) -> Self {
         assert_said(&source.run(&["snapshot"]).await, 0, &[]);
         let target = RecordedCluster::gamma(target).await.expect("the empty cluster can be served");
         let config = source.folder().join("target.toml");
@@ -66,7 +70,15 @@ impl Pair {
     /// When no server can be started.
     pub async fn renew_target(&mut self) {
         let target = RecordedCluster::gamma(ClusterOptions::default()).await;
-        self.target = target.expect("the empty cluster can be served");
+        self.put_target(target.expect("the empty cluster can be served")).await;
+    }
+
+    /// Puts this cluster into the place of the target.
+    ///
+    /// # Panics
+    /// When its kubeconfig can't be written.
+    pub async fn put_target(&mut self, target: RecordedCluster) {
+        self.target = target;
         self.wait_until_ready().await;
     }
 

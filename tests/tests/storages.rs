@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use e2e::{Bench, assert_as_before, assert_refused, assert_said, files_under};
-use sandbox::cluster::{ClusterOptions, Storage};
+use sandbox::cluster::{ClusterOptions, RecordedCluster, Storage};
 
 async fn bench(storage: Storage) -> Bench {
     Bench::with(ClusterOptions { storage, ..ClusterOptions::default() }).await
@@ -67,6 +67,27 @@ async fn local_whose_folder_is_mounted_here() {
         assert_eq!(std::fs::read_to_string(file).unwrap(), "pachd's own");
     }
     assert!(!root.join(".pachsnap-tmp").exists(), "the cluster's folder is only read");
+}
+
+/// The other recorded cluster, whose pachd wrote to an S3 store itself: nothing is found, by plain keys and by reversed ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pachd_on_amazon_wrote() {
+    for storage in [Storage::Amazon, Storage::AmazonReversed, Storage::Minio] {
+        let options = ClusterOptions { storage, ..ClusterOptions::default() };
+        let bench = Bench::of(RecordedCluster::amazon(options).await.unwrap()).await;
+        let manifest = assert_recovery_point(&bench).await;
+        let files = bench.folder().join("files.tsv");
+        let words = ["verify", "latest", "--deep", "--contents", "all", "--files", files.to_str().unwrap(), "-o", "json"];
+        let verified = bench.run(&words).await;
+        assert_said(&verified, 0, &[]);
+        let report: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();
+        for check in report["checks"].as_array().unwrap() {
+            assert_eq!((&check["verdict"], check.get("findings")), (&"ok".into(), None), "{check}");
+        }
+        let listed = std::fs::read_to_string(&files).unwrap();
+        assert!(listed.lines().count() > 5 && listed.lines().all(|line| line.split('\t').count() == 4), "{listed}");
+        assert!(manifest["artifacts"]["bucket"]["objects"].as_u64().unwrap() > 20);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
