@@ -136,7 +136,7 @@ async fn the_source_itself_and_targets_in_use_are_refused() {
     let pair = Pair::new().await;
     let before = pair.source.picture().await;
     let ended = pair.source.run(&["restore", "latest", "--from", "etcd"]).await;
-    assert_said(&ended, 17, &["is the source's own", "Nothing was changed"]);
+    assert_said(&ended, 17, &["the target is the source itself", "Nothing was changed"]);
     assert_eq!(before, pair.source.picture().await);
 
     let restore = ["restore", "latest", "--from", "etcd"];

@@ -20,8 +20,6 @@ pub(crate) struct Ground {
     pub(crate) kubernetes: kube::Client,
     /// The namespace.
     pub(crate) namespace: String,
-    /// Its UID.
-    pub(crate) namespace_uid: String,
     /// Name of pachd's Deployment.
     pub(crate) deployment: String,
     /// How many pods of pachd are wanted now.
@@ -46,7 +44,7 @@ impl Ground {
     /// # Errors
     /// As those of discovery. An etcd that can't be reached is none yet.
     pub(crate) async fn read(target: &Target, stores: &dyn Stores, pachd_version: &str) -> Result<Self> {
-        let namespace = read_namespace(target).await?;
+        read_namespace(target).await?;
         let deployment: Deployment = deployments::pachd(target).await?;
         let environment = Environment::read(&target.kubernetes, &target.namespace, &deployment).await?;
         let etcd = match EtcdPods::read(target, environment.etcd_host()).await {
@@ -59,7 +57,6 @@ impl Ground {
         Ok(Self {
             kubernetes: target.kubernetes.clone(),
             namespace: target.namespace.clone(),
-            namespace_uid: namespace.metadata.uid.unwrap_or_default(),
             deployment: deployment.name_any(),
             replicas: deployment.spec.replicas.unwrap_or(1),
             pachd_pods: deployments::label_selector(&deployments::pod_labels(&deployment)),

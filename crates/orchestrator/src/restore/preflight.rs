@@ -123,9 +123,6 @@ async fn read_content(point: &Point, look: &Look) -> Result<Content> {
 fn check_is_not_the_source(manifest: &Manifest, look: &Look, goes_on: bool) -> Result<()> {
     let source = &manifest.cluster;
     let refuse = |what: String| Err(Error::new(ErrorKind::WrongCluster, what).advise(NEW_DEPLOYMENT));
-    if look.ground.namespace_uid == source.namespace_uid {
-        return refuse(format!("namespace {:?} is the source's own", look.ground.namespace));
-    }
     // After a restore from etcd the target has the source's id.
     if look.cluster_id == source.cluster_id && !goes_on {
         return refuse(format!("the target is the source itself: cluster {}", source.cluster_id));
