@@ -72,6 +72,12 @@ pub enum Step {
     CheckBucket,
     /// Stopping the pachd of a cluster that is restored.
     StopPachd,
+    /// Stopping its etcd.
+    StopEtcd,
+    /// Putting another volume under it.
+    ReplaceVolume,
+    /// Starting it on that.
+    StartEtcd,
     /// Putting keys into its etcd.
     FillEtcd,
     /// Holding its etcd against the snapshot, key by key.
@@ -119,6 +125,9 @@ impl Step {
             Self::FillBucket => "fill-bucket",
             Self::CheckBucket => "check-bucket",
             Self::StopPachd => "stop-pachd",
+            Self::StopEtcd => "stop-etcd",
+            Self::ReplaceVolume => "replace-volume",
+            Self::StartEtcd => "start-etcd",
             Self::FillEtcd => "fill-etcd",
             Self::CheckEtcd => "check-etcd",
             Self::StartPachd => "start-pachd",

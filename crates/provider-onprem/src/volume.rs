@@ -6,6 +6,7 @@
 mod binding;
 mod class;
 mod cut;
+mod import;
 mod objects;
 mod problem;
 mod quantity;
@@ -20,7 +21,7 @@ use k8s_openapi::api::core::v1::{Event, PersistentVolume, PersistentVolumeClaim}
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Api, Client};
 use provider::{
-    CreateVolumeRequest, CutRequest, Error, ErrorKind, Owner, RestoredVolume, Result, SnapshotId, SnapshotState,
+    CreateVolumeRequest, CutRequest, Error, ErrorKind, ImportRequest, Owner, RestoredVolume, Result, SnapshotId, SnapshotState,
     SnapshotStatus, VolumeCapabilities, VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };
 use serde_json::json;
@@ -134,6 +135,14 @@ impl VolumeSnapshots for CsiSnapshots {
         Ok(SnapshotStatus { state, stored_bytes: None, trouble: cut::error_of(&found).filter(|_| !ready) })
     }
 
+    async fn import(&self, request: &ImportRequest) -> Result<SnapshotId> {
+        self.import_within(request).await
+    }
+
+    async fn forget(&self, imported: &SnapshotId) -> Result<()> {
+        self.forget_import(imported).await
+    }
+
     async fn create_volume(&self, request: &CreateVolumeRequest) -> Result<RestoredVolume> {
         self.restore(request).await
     }
@@ -143,6 +152,9 @@ impl VolumeSnapshots for CsiSnapshots {
         let refused = |problem| Error::new(ErrorKind::Denied, "delete", self.resource(snapshot)).with_source(problem);
         if tags::owner_of(&found.metadata).is_none() {
             return Err(refused(SnapshotProblem::NotOurs));
+        }
+        if tags::is_imported(&found.metadata) {
+            return self.forget_import(snapshot).await;
         }
         let content = self.own_content("delete", &found).await?;
         let content_name = content.as_ref().and_then(|content| content.metadata.name.clone());

@@ -44,6 +44,27 @@ pub trait VolumeSnapshots: Send + Sync + fmt::Debug {
     /// `NotFound` when it is gone.
     async fn status(&self, snapshot: &SnapshotId) -> Result<SnapshotStatus>;
 
+    /// Makes a snapshot that was taken elsewhere usable here: in another namespace, or another cluster on the same storage
+    /// system, where the objects that it was taken with may be gone. Waits until a volume can be made of it.
+    ///
+    /// Services whose snapshots have one name everywhere answer with that name, and need not implement it.
+    ///
+    /// # Errors
+    /// `NotFound` when the snapshot is gone; `Invalid` when its details don't name it; `AlreadyExists` when the identity is
+    /// taken by somebody else's; `Timeout` when it could not be used within the request's limit.
+    async fn import(&self, request: &ImportRequest) -> Result<SnapshotId> {
+        self.status(&request.snapshot).await?;
+        Ok(request.snapshot.clone())
+    }
+
+    /// Takes away what `import` made here. The snapshot itself stays, whatever a service's rules say. Absent is success.
+    ///
+    /// # Errors
+    /// `Denied` for what `import` did not make.
+    async fn forget(&self, _imported: &SnapshotId) -> Result<()> {
+        Ok(())
+    }
+
     /// A volume with the snapshot's content.
     ///
     /// # Errors
@@ -175,6 +196,25 @@ pub enum SnapshotState {
     },
 }
 
+/// A snapshot to be made usable here.
+#[derive(Clone, Debug)]
+pub struct ImportRequest {
+    /// The snapshot, as it was called where it was taken.
+    pub snapshot: SnapshotId,
+    /// What else the service called it there: [`VolumeSnapshot::details`].
+    pub details: BTreeMap<String, String>,
+    /// Size in bytes of the volume that it was cut from.
+    pub size: u64,
+    /// The identity of this import: the same one, the same result. At most 63 of `a-z0-9-`.
+    pub identity: String,
+    /// Tags to carry.
+    pub owner: Owner,
+    /// Longest wait until it can be used.
+    pub limit: Duration,
+    /// Hears of errors that are ridden out.
+    pub notices: Notices,
+}
+
 /// A volume to be made of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateVolumeRequest {
@@ -182,6 +222,8 @@ pub struct CreateVolumeRequest {
     pub snapshot: SnapshotId,
     /// The identity of this volume: the same one, the same volume. At most 63 of `a-z0-9-`.
     pub identity: String,
+    /// Name of the claim, for services whose volumes are claims; the identity if none is given.
+    pub claim: Option<String>,
     /// Tags to carry.
     pub owner: Owner,
     /// Size in bytes, at least the snapshot's; `None` means the snapshot's.

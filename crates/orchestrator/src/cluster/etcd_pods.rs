@@ -99,7 +99,7 @@ fn service_of<'a>(host: &'a str, namespace: &str) -> Option<&'a str> {
     here.then_some(name)
 }
 
-fn etcd_container(pod: &Pod) -> Option<&Container> {
+pub(super) fn etcd_container(pod: &Pod) -> Option<&Container> {
     let containers = &pod.spec.as_ref()?.containers;
     let runs_etcd = |container: &&Container| {
         let image = container.image.as_deref().unwrap_or_default();

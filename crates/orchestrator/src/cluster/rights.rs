@@ -66,6 +66,20 @@ const RESTORE: &[Right] = &[
     right("coordination.k8s.io", "leases", &["create", "delete", "get", "update"]),
 ];
 
+/// What puts another disk under etcd, in the cluster's namespace.
+const VOLUME_RESTORE: &[Right] = &[
+    right("apps", "statefulsets", &["patch"]),
+    right("", "persistentvolumeclaims", &["create", "delete"]),
+    right("snapshot.storage.k8s.io", "volumesnapshots", &["create", "delete", "get"]),
+];
+
+/// The half of it that belongs to no namespace.
+const VOLUME_RESTORE_CLUSTER: &[Right] = &[
+    right("", "persistentvolumes", &["create", "patch"]),
+    right("snapshot.storage.k8s.io", "volumesnapshotcontents", &["create", "delete", "get"]),
+    right("storage.k8s.io", "storageclasses", &["get"]),
+];
+
 /// What makes a scratch cluster in a namespace that is made for it, and takes it away. Its pachd gets a Role, and nobody can give
 /// what he hasn't got.
 const DRILL: &[Right] = &[
@@ -143,6 +157,15 @@ impl Rights {
     pub fn of_restore(namespace: &str) -> Self {
         let mut rights = Self::of_discover(namespace);
         rights.add(Some(namespace), RESTORE);
+        rights
+    }
+
+    /// What `restore` needs beside, to put a disk under etcd.
+    #[must_use]
+    pub fn of_volume_restore(namespace: &str) -> Self {
+        let mut rights = Self::default();
+        rights.add(None, VOLUME_RESTORE_CLUSTER);
+        rights.add(Some(namespace), VOLUME_RESTORE);
         rights
     }
 

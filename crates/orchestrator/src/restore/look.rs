@@ -50,7 +50,7 @@ impl Look {
         let token = target.token.clone();
         match left {
             // Its pachd may be stopped, so nothing is asked of it.
-            Some(left) if left.from == RestoreFrom::Etcd => {
+            Some(left) if left.from != RestoreFrom::Metadata => {
                 let ground = Ground::read(target, stores, &left.pachd_version).await?;
                 let text = format!("goes on with an earlier attempt in namespace {}", ground.namespace);
                 let (pachd_version, cluster_id) = (left.pachd_version.clone(), left.cluster_id.clone());

@@ -12,6 +12,7 @@
 mod bucket;
 mod by_etcd;
 mod by_metadata;
+mod by_volume;
 mod cluster_compare;
 mod cron;
 pub mod etcd;
@@ -30,6 +31,7 @@ mod settings;
 mod stage;
 pub(crate) mod stream_content;
 mod stream_only;
+mod volume;
 
 use std::sync::Arc;
 
@@ -114,6 +116,7 @@ pub async fn restore(
         fill_bucket(&prepared, &stages, settings, stores.as_ref(), events).await?;
         lease.check().await?;
         match from {
+            RestoreFrom::Volume => by_volume::restore(target, &prepared, &stages, settings, events).await,
             RestoreFrom::Etcd => by_etcd::restore(target, &prepared, &stages, settings, events).await,
             RestoreFrom::Metadata => by_metadata::restore(target, &prepared, &stages, settings, events).await,
         }
@@ -155,7 +158,8 @@ async fn fill_bucket(
     events: &Events,
 ) -> Result<()> {
     let Prepared { point, look, checked, .. } = prepared;
-    if checked.marker.as_ref().is_some_and(|marker| marker.complete) {
+    let disk = look.left.as_ref().and_then(|left| left.disk.as_ref());
+    if checked.marker.as_ref().is_some_and(|marker| marker.complete) || disk.is_some_and(|disk| disk.complete) {
         // Its pachd may have run since, and written there.
         return Ok(());
     }

@@ -7,6 +7,7 @@ use super::look::Look;
 use super::point::Point;
 use super::preflight::Checked;
 use super::stream_content::StreamContent;
+use super::volume::Chosen;
 use super::{RestoreFrom, RestoreSettings, bucket, pipelines};
 use crate::clone::CopyPath;
 
@@ -42,6 +43,9 @@ pub struct RestorePlan {
     pub bytes_through_here: u64,
     /// How keys are renamed; empty when they aren't.
     pub key_map: String,
+    /// Which snapshot goes under which claim, on the path by the disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
     /// What the path brings back, in words.
     pub brings: String,
     /// What it can't bring back.
@@ -78,7 +82,7 @@ impl RestorePlan {
                 "Secrets that pipelines need are missing in the target, create them before pipelines start: {names}"
             ));
         }
-        if from == RestoreFrom::Etcd {
+        if from != RestoreFrom::Metadata {
             warnings.push(SHARED.to_owned());
         }
         Self {
@@ -94,9 +98,11 @@ impl RestorePlan {
             bytes: artifact.bytes,
             bytes_through_here: through_here,
             key_map: checked.keys.map.to_string(),
-            brings: match &checked.content {
-                Some(content) => keys_in_words(content),
-                None => format!("{} ops of the metadata stream", stream.ops),
+            disk: checked.volume.as_ref().map(Chosen::describe),
+            brings: match (&checked.content, from) {
+                (Some(content), RestoreFrom::Etcd) => keys_in_words(content),
+                (_, RestoreFrom::Volume) => "everything that etcd had on its disk".to_owned(),
+                _ => format!("{} ops of the metadata stream", stream.ops),
             },
             not_back: not_back(from),
             to_start: if settings.start_pipelines { ran.into_iter().collect() } else { Vec::new() },
@@ -119,6 +125,7 @@ impl RestorePlan {
             format!("bucket     {}: {} objects, {} bytes; {moved}{renamed}", self.bucket, self.objects, self.bytes),
             format!("brings     {}", self.brings),
         ];
+        lines.extend(self.disk.iter().map(|disk| format!("disk       {disk}")));
         lines.extend(self.not_back.iter().map(|what| format!("not back   {what}")));
         if !self.to_start.is_empty() {
             lines.push(format!("start      {} pipelines: {}", self.to_start.len(), self.to_start.join(", ")));
@@ -135,6 +142,7 @@ pub(super) const SHARED: &str = "this copy has the source's cluster id and share
 /// What a path can't bring back.
 pub(super) fn not_back(from: RestoreFrom) -> Vec<String> {
     let own: &[&str] = match from {
+        RestoreFrom::Volume => &[],
         RestoreFrom::Etcd => &["history of etcd: past revisions of keys, versions of keys"],
         RestoreFrom::Metadata => &NOT_BY_METADATA,
     };

@@ -17,6 +17,7 @@ use super::point::Point;
 use super::presence::Presence;
 use super::record::NAME;
 use super::stream_content::StreamContent;
+use super::volume::{Chosen, choose};
 use super::{RestoreFrom, RestoreSettings, bucket};
 use crate::cluster::rights::Rights;
 use crate::cluster::{BucketPlace, Cluster, pachd_error, parse_version};
@@ -35,6 +36,8 @@ pub(super) struct Checked {
     pub(super) keys: KeysBetween,
     /// What goes into the target's etcd, on the path by etcd.
     pub(super) content: Option<Content>,
+    /// What goes under the target's etcd, on the path by the disk.
+    pub(super) volume: Option<Chosen>,
     /// How far an earlier attempt is.
     pub(super) marker: Option<Marker>,
     /// Secrets that pipelines need and the target lacks.
@@ -50,7 +53,7 @@ pub(super) async fn preflight(
     settings: &RestoreSettings,
     stores: &dyn Stores,
 ) -> Result<(Checked, String)> {
-    check_namespace(look).await?;
+    check_namespace(look, from).await?;
     let (content, marker) = match from {
         RestoreFrom::Etcd => {
             let content = read_content(point, look).await?;
@@ -59,9 +62,12 @@ pub(super) async fn preflight(
                 etcd::marker_of(look.etcd()?).await?.filter(|it| it.is_of(point.run.as_str(), &content.digest));
             (Some(content), marker)
         }
-        RestoreFrom::Metadata => (None, None),
+        // What is on the disk is compared with it, where there is one.
+        RestoreFrom::Volume if point.etcd.is_some() => (Some(read_content(point, look).await?), None),
+        RestoreFrom::Volume | RestoreFrom::Metadata => (None, None),
     };
-    check_is_not_the_source(&point.manifest, look, marker.is_some())?;
+    let goes_on = marker.is_some() || look.left.as_ref().is_some_and(|left| left.disk.is_some());
+    check_is_not_the_source(&point.manifest, look, goes_on)?;
     check_versions(&point.manifest, stream, look, from)?;
     let keys = KeysBetween::of(&point.layout, &look.ground.location.layout)?;
     if let Some(cluster) = look.cluster.as_ref().filter(|_| marker.is_none()) {
@@ -71,19 +77,30 @@ pub(super) async fn preflight(
         }
     }
     if let Some(content) = &content {
-        check_alarms(look).await?;
         check_token(look, content)?;
+    }
+    if let Some(content) = content.as_ref().filter(|_| from == RestoreFrom::Etcd) {
+        check_alarms(look).await?;
         etcd::ensure_empty(look.etcd()?, &look.ground.etcd_prefix, content, point.run.as_str()).await?;
     }
+    let volume = match from {
+        RestoreFrom::Volume => Some(choose(point, look, settings, stores).await?),
+        RestoreFrom::Etcd | RestoreFrom::Metadata => None,
+    };
     check_bucket(point, look, &keys, settings, stores).await?;
     let missing_secrets = missing_secrets(look, stream).await?;
-    let text = if marker.is_some() { "an earlier attempt is gone on with" } else { "the target is new and empty" };
-    Ok((Checked { keys, content, marker, missing_secrets }, text.to_owned()))
+    let text = if goes_on { "an earlier attempt is gone on with" } else { "the target is new and empty" };
+    Ok((Checked { keys, content, volume, marker, missing_secrets }, text.to_owned()))
 }
 
 /// Rights, and that no snapshot is under way or has left the namespace paused.
-pub(super) async fn check_namespace(look: &Look) -> Result<()> {
-    Rights::of_restore(&look.ground.namespace).check_for(&look.ground.kubernetes, "restore").await?;
+pub(super) async fn check_namespace(look: &Look, from: RestoreFrom) -> Result<()> {
+    let rights = Rights::of_restore(&look.ground.namespace);
+    let rights = match from {
+        RestoreFrom::Volume => rights.and(&Rights::of_volume_restore(&look.ground.namespace)),
+        RestoreFrom::Etcd | RestoreFrom::Metadata => rights,
+    };
+    rights.check_for(&look.ground.kubernetes, "restore").await?;
     let maps: Api<ConfigMap> = Api::namespaced(look.ground.kubernetes.clone(), &look.ground.namespace);
     record_exists(&maps).await
 }
@@ -149,12 +166,12 @@ fn check_versions(manifest: &Manifest, stream: &StreamContent, look: &Look, from
         Err(Error::new(ErrorKind::UnsupportedCluster, message).advise(advice))
     };
     match from {
-        RestoreFrom::Etcd if (target.0, target.1) != (source.0, source.1) => refuse(
+        RestoreFrom::Etcd | RestoreFrom::Volume if (target.0, target.1) != (source.0, source.1) => refuse(
             "what etcd holds is read by the same minor version only: deploy that one and upgrade it afterwards, or restore \
              with --from metadata",
         ),
         RestoreFrom::Metadata => check_stream(stream, &look.pachd_version),
-        RestoreFrom::Etcd => Ok(()),
+        RestoreFrom::Etcd | RestoreFrom::Volume => Ok(()),
     }
 }
 

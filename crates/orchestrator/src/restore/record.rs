@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::look::Look;
 use super::{RestoreFrom, RestoreSettings};
@@ -30,6 +31,25 @@ pub(super) struct RestoreRecord {
     pub(super) pachd_version: String,
     /// The target's cluster id before the restore.
     pub(super) cluster_id: String,
+    /// How far the disk is, on the path by its snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) disk: Option<DiskRecord>,
+}
+
+/// How far the disk of a restore is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct DiskRecord {
+    /// What runs etcd, in words.
+    pub(super) workload: String,
+    /// Its pods before the restore.
+    pub(super) replicas: i32,
+    /// The PersistentVolume under etcd before the restore: it is kept.
+    pub(super) volume_before: Option<String>,
+    /// Whether replacing it was begun: until then everything can be put back.
+    pub(super) replaced: bool,
+    /// Whether etcd runs on the new one, and was compared.
+    pub(super) complete: bool,
 }
 
 impl RestoreRecord {
@@ -41,6 +61,7 @@ impl RestoreRecord {
             replicas: look.ground.replicas,
             pachd_version: look.pachd_version.clone(),
             cluster_id: look.cluster_id.clone(),
+            disk: None,
         })
     }
 }
@@ -68,8 +89,7 @@ pub(super) async fn write(maps: &Api<ConfigMap>, record: &RestoreRecord, setting
 }
 
 async fn write_once(maps: &Api<ConfigMap>, record: &RestoreRecord) -> Result<()> {
-    let text = serde_json::to_string_pretty(record)
-        .map_err(|cause| Error::new(ErrorKind::Failed, "writing the record of the restore").because(cause))?;
+    let text = text(record)?;
     let labels = [("app.kubernetes.io/managed-by", "pachsnap"), ("pachsnap.io/restore", record.point.as_str())];
     let labels = labels.map(|(name, value)| (name.to_owned(), value.chars().take(63).collect()));
     let map = ConfigMap {
@@ -91,6 +111,21 @@ async fn write_once(maps: &Api<ConfigMap>, record: &RestoreRecord) -> Result<()>
         }
         None => Err(error.into()),
     }
+}
+
+/// Writes a record over the one that is there.
+///
+/// # Errors
+/// Those of Kubernetes.
+pub(super) async fn replace(maps: &Api<ConfigMap>, record: &RestoreRecord, settings: &RestoreSettings) -> Result<()> {
+    let patch = Patch::Merge(json!({"data": {KEY: text(record)?}}));
+    let replace = || async { Ok(maps.patch(NAME, &PatchParams::default(), &patch).await.map(drop)?) };
+    Patience::new(settings.stall, settings.poll).call(replace).await
+}
+
+fn text(record: &RestoreRecord) -> Result<String> {
+    serde_json::to_string_pretty(record)
+        .map_err(|cause| Error::new(ErrorKind::Failed, "writing the record of the restore").because(cause))
 }
 
 /// Removes the record.

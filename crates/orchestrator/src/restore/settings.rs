@@ -13,6 +13,8 @@ use crate::vault::Vault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestoreFrom {
+    /// The snapshot of the disk under etcd, made into a new volume under the target's.
+    Volume,
     /// etcd's snapshot, key by key, into the target's fresh etcd.
     Etcd,
     /// The metadata stream, replayed by pachd itself.
@@ -24,6 +26,7 @@ impl RestoreFrom {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Volume => "volume",
             Self::Etcd => "etcd",
             Self::Metadata => "metadata",
         }
@@ -47,6 +50,8 @@ pub struct RestoreSettings {
     pub vault: String,
     /// Prefix there, which ends in a slash.
     pub state: String,
+    /// StorageClass of the new volume, on the path by the disk; without one that of the target's present claim.
+    pub volume_class: Option<String>,
     /// Whether pipelines that ran at the source are started.
     pub start_pipelines: bool,
     /// Pipelines whose clock has missed more ticks than this are left paused.

@@ -24,6 +24,8 @@ pub(super) enum Stage {
     Bucket,
     /// It has written its record, and stops pachd. etcd is untouched.
     Stopping,
+    /// It puts another disk under etcd; pachd is stopped.
+    Replacing,
     /// It fills etcd, whose pachd is stopped.
     Filling,
     /// etcd is complete, and pachd is started and looked at.
@@ -68,6 +70,11 @@ impl Stages {
                     .to_owned()
             }
             Stage::Stopping => put_back(target, look, settings, events).await,
+            Stage::Replacing => format!(
+                "The target's etcd is not proven to run on its new disk, so its pachd stays stopped (Deployment {} at 0). The disk \
+                 that it had is kept: ConfigMap {NAME} names its PersistentVolume. The same command goes on, from any machine.",
+                look.ground.deployment
+            ),
             Stage::Filling => format!(
                 "The target's etcd is half filled, so its pachd stays stopped (Deployment {} at 0). The same command goes on, \
                  from any machine.",
@@ -96,9 +103,16 @@ impl Stages {
 
 /// Starts a pachd again that was stopped before anything else was changed.
 async fn put_back(target: &Target, look: &Look, settings: &RestoreSettings, events: &Events) -> String {
+    let left = record::read(&Api::namespaced(target.kubernetes.clone(), &target.namespace)).await.ok().flatten();
+    let disk = left.as_ref().and_then(|left| left.disk.as_ref());
+    let with_etcd = disk.is_some();
     let replicas = look.left.as_ref().map_or(look.ground.replicas, |left| left.replicas);
     let maps: Api<ConfigMap> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
     let put_back = async {
+        if let Some(workload) = look.ground.etcd_workload.as_ref().filter(|_| with_etcd) {
+            let replicas = disk.map_or(workload.replicas, |disk| disk.replicas);
+            events.change("scale", format!("{} to {replicas}", workload.describe()), workload.scale(replicas)).await?;
+        }
         events.step(Step::StartPachd, pachd::start(target, &look.ground, replicas, settings, events)).await?;
         record::delete(&maps, settings).await
     };

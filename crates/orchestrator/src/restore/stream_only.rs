@@ -86,7 +86,7 @@ async fn prepare(
     let look = Look::at(target, stores, &point, RestoreFrom::Metadata, events);
     let look = events.step(Step::Discover, look).await?;
     let checks = async {
-        preflight::check_namespace(&look).await?;
+        preflight::check_namespace(&look, RestoreFrom::Metadata).await?;
         preflight::check_stream(&content, &look.pachd_version)?;
         if let Some(cluster) = &look.cluster {
             preflight::check_is_new(cluster, look.left.is_some()).await?;

@@ -69,6 +69,26 @@ pub enum SnapshotProblem {
     /// Something else has this name.
     #[error("something else has this name: it was not made for this run and this volume")]
     NotOurs,
+    /// What is recorded of a snapshot does not name it.
+    #[error("the recovery point does not record its {detail}")]
+    NotNamed {
+        /// What is missing.
+        detail: &'static str,
+    },
+    /// A snapshot that was taken elsewhere could not be used here in time.
+    #[error(
+        "it can't be used here after {seconds} s{}: is the storage system of driver {driver} this cluster's too, is the snapshot \
+         still there, and does a csi-snapshotter serve the driver?",
+        .last.as_ref().map_or_else(String::new, |last| format!(" ({last})"))
+    )]
+    NotImported {
+        /// How long it was waited.
+        seconds: u64,
+        /// The driver.
+        driver: String,
+        /// What was reported last.
+        last: Option<String>,
+    },
     /// The two halves of a snapshot don't name each other.
     #[error("VolumeSnapshotContent {content} belongs to {belongs_to}, not to this VolumeSnapshot")]
     BoundToAnother {

@@ -21,10 +21,10 @@ impl CsiSnapshots {
     pub(super) async fn restore(&self, request: &CreateVolumeRequest) -> Result<RestoredVolume> {
         let snapshot = self.existing("create volume", &request.snapshot).await?;
         let error = |kind, problem| {
-            Error::new(kind, "create volume", format!("claim {}/{}", self.namespace, request.identity))
+            Error::new(kind, "create volume", format!("claim {}/{}", self.namespace, name_of(request)))
                 .with_source(problem)
         };
-        let claim = match self.claims.get(&request.identity).await? {
+        let claim = match self.claims.get(name_of(request)).await? {
             Some(claim) => claim,
             None => {
                 let least = self.usable_size(&snapshot).await?;
@@ -34,7 +34,7 @@ impl CsiSnapshots {
                 }
                 match self.claims.create(&wanted(request, &snapshot, size)).await {
                     Err(refused) if refused.kind() == ErrorKind::AlreadyExists => {
-                        self.claims.get(&request.identity).await?.ok_or(refused)?
+                        self.claims.get(name_of(request)).await?.ok_or(refused)?
                     }
                     created => created?,
                 }
@@ -113,6 +113,10 @@ impl CsiSnapshots {
     }
 }
 
+fn name_of(request: &CreateVolumeRequest) -> &str {
+    request.claim.as_deref().unwrap_or(&request.identity)
+}
+
 /// The size that a claim asks for, as Kubernetes writes it.
 fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
     let resources = claim.spec.as_ref()?.resources.as_ref()?;
@@ -122,8 +126,10 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
 fn wanted(request: &CreateVolumeRequest, snapshot: &objects::VolumeSnapshot, size: u64) -> PersistentVolumeClaim {
     let of_the_source = |name| tags::annotation(&snapshot.metadata, name).filter(|value| !value.is_empty());
     let modes = of_the_source(tags::ACCESS_MODES).unwrap_or(READ_WRITE_ONCE);
+    let mut metadata = tags::metadata(&request.identity, &request.owner, []);
+    metadata.name = Some(name_of(request).to_owned());
     PersistentVolumeClaim {
-        metadata: tags::metadata(&request.identity, &request.owner, []),
+        metadata,
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(modes.split(',').map(str::to_owned).collect()),
             data_source: Some(TypedLocalObjectReference {

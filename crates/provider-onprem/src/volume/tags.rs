@@ -17,6 +17,19 @@ pub(super) const STORAGE_CLASS: &str = "pachsnap-storage-class";
 /// Access modes of the volume that was cut, separated by commas.
 pub(super) const ACCESS_MODES: &str = "pachsnap-access-modes";
 
+/// Marks what stands here for a snapshot that was taken elsewhere.
+const IMPORTED: &str = "pachsnap-imported";
+
+/// The annotation of what stands for a snapshot that was taken elsewhere.
+pub(super) fn imported() -> (&'static str, String) {
+    (IMPORTED, "yes".to_owned())
+}
+
+/// Whether an object stands for a snapshot that was taken elsewhere.
+pub(super) fn is_imported(metadata: &ObjectMeta) -> bool {
+    annotation(metadata, IMPORTED).is_some()
+}
+
 /// Labels, to be found by, and annotations, which hold any text.
 pub(super) fn metadata(
     identity: &str,

@@ -223,6 +223,7 @@ async fn a_snapshot_that_points_to_anothers_content_is_never_used(place: Place) 
     let restore = CreateVolumeRequest {
         snapshot: cut.id.clone(),
         identity: "restored".to_owned(),
+        claim: None,
         owner: owner(),
         size: None,
         zone: None,

@@ -10,7 +10,7 @@ mod content;
 mod fill;
 mod marker;
 
-pub use compare::{Differences, compare};
+pub use compare::{Differences, compare, compare_disk};
 pub use content::{Content, LeftOut};
 pub use fill::{Filled, fill};
 pub(super) use fill::{complete, ensure_empty, forget, marker as marker_of};
@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 const NO_SPACE: &str = "database space exceeded";
 
 /// An error of the target's etcd, with what it means for the restore.
-pub(super) fn failed(doing: &str, error: EtcdError) -> Error {
+pub(in crate::restore) fn failed(doing: &str, error: EtcdError) -> Error {
     let no_space = error.status().is_some_and(|status| status.message().contains(NO_SPACE));
     let kind = if error.retry_helps() && !no_space { ErrorKind::Unreachable } else { ErrorKind::Failed };
     let wrapped = Error::new(kind, format!("{doing} failed at the target's etcd")).because(error);

@@ -130,6 +130,7 @@ impl Drill {
             restore: RestoreSettings {
                 vault: config.require("vault.url")?.to_owned(),
                 state: String::new(),
+                volume_class: None,
                 start_pipelines: false,
                 max_missed_ticks: 0,
                 through_here: self.through_here,

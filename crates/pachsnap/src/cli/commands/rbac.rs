@@ -64,7 +64,7 @@ impl Rbac {
                 }
             }
             Purpose::Resume => Rights::of_resume(namespace, loaders),
-            Purpose::Restore => Rights::of_restore(namespace),
+            Purpose::Restore => Rights::of_restore(namespace).and(&Rights::of_volume_restore(namespace)),
             Purpose::Drill => Rights::of_drill(),
         };
         let mut yaml = String::new();

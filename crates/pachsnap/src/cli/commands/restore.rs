@@ -27,6 +27,9 @@ pub(crate) struct Restore {
     /// A file that `pachctl extract` wrote, instead of a recovery point; the target's bucket must hold the objects
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "from"])]
     stream: Option<PathBuf>,
+    /// With --from volume: StorageClass of the new volume; that of the present claim if not given
+    #[arg(long, value_name = "NAME", conflicts_with = "stream")]
+    volume_class: Option<String>,
     /// Start the pipelines that ran at the source before its pause, upstream first
     #[arg(long)]
     start_pipelines: bool,
@@ -52,6 +55,8 @@ pub(crate) struct Restore {
 /// By which path the metadata comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Way {
+    /// The snapshot of the disk under etcd, as a new volume: everything, in the same storage system; needs the same minor version
+    Volume,
     /// etcd's snapshot, key by key: everything, ids and tokens too; needs the same minor version
     Etcd,
     /// The metadata stream, replayed by pachd: without what it lacks; needs the same version or a newer 1.x
@@ -97,6 +102,7 @@ impl Restore {
     async fn source(&self, session: &Session, config: &Config) -> Result<RestoreSource, Error> {
         let (run, from) = match (&self.stream, &self.run, self.from) {
             (Some(stream), ..) => return Ok(RestoreSource::Stream(stream.clone())),
+            (None, Some(run), Some(Way::Volume)) => (run, RestoreFrom::Volume),
             (None, Some(run), Some(Way::Etcd)) => (run, RestoreFrom::Etcd),
             (None, Some(run), Some(Way::Metadata)) => (run, RestoreFrom::Metadata),
             (None, ..) => {
@@ -122,6 +128,7 @@ impl Restore {
         Ok(RestoreSettings {
             vault,
             state: "restores/".to_owned(),
+            volume_class: self.volume_class.clone(),
             start_pipelines: self.start_pipelines,
             max_missed_ticks: self.max_missed_ticks,
             through_here: self.through_here,

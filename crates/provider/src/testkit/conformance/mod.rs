@@ -19,6 +19,7 @@ mod property;
 mod report;
 mod volumes;
 mod volumes_create;
+mod volumes_import;
 
 pub use fixture::{BucketFixture, BucketPair, VolumeFixture};
 pub use report::{Failed, Report, Skipped};
@@ -42,6 +43,7 @@ pub async fn volumes(fixture: &dyn VolumeFixture) -> Report {
     let mut report = Report::default();
     volumes::run(fixture, &mut report).await;
     volumes_create::run(fixture, &mut report).await;
+    volumes_import::run(fixture, &mut report).await;
     errors::run_volumes(fixture, &mut report).await;
     report
 }

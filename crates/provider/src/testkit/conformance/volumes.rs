@@ -47,6 +47,7 @@ pub(super) fn restore(snapshot: &VolumeSnapshot, name: &str) -> CreateVolumeRequ
     CreateVolumeRequest {
         snapshot: snapshot.id.clone(),
         identity: format!("{}-{name}", snapshot.owner.cluster),
+        claim: None,
         owner: snapshot.owner.clone(),
         size: None,
         zone: None,

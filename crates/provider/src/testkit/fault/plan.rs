@@ -32,6 +32,10 @@ pub enum Operation {
     Cut,
     /// [`VolumeSnapshots::status`](crate::VolumeSnapshots::status)
     Status,
+    /// [`VolumeSnapshots::import`](crate::VolumeSnapshots::import)
+    Import,
+    /// [`VolumeSnapshots::forget`](crate::VolumeSnapshots::forget)
+    Forget,
     /// [`VolumeSnapshots::create_volume`](crate::VolumeSnapshots::create_volume)
     CreateVolume,
     /// [`VolumeSnapshots::delete`](crate::VolumeSnapshots::delete)
@@ -53,6 +57,8 @@ impl Operation {
             Self::InspectVolume => "inspect volume",
             Self::Cut => "cut",
             Self::Status => "status",
+            Self::Import => "import",
+            Self::Forget => "forget",
             Self::CreateVolume => "create volume",
             Self::DeleteSnapshot => "delete snapshot",
             Self::ListSnapshots => "list snapshots",

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{FaultPlan, Operation};
 use crate::{
-    CreateVolumeRequest, CutRequest, Owner, RestoredVolume, Result, SnapshotId, SnapshotStatus, VolumeCapabilities,
+    CreateVolumeRequest, CutRequest, ImportRequest, Owner, RestoredVolume, Result, SnapshotId, SnapshotStatus, VolumeCapabilities,
     VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };
 
@@ -46,6 +46,14 @@ impl<V: VolumeSnapshots + ?Sized> VolumeSnapshots for FaultyVolumes<V> {
 
     async fn status(&self, snapshot: &SnapshotId) -> Result<SnapshotStatus> {
         self.plan.apply(Operation::Status, || snapshot.0.clone(), self.inner.status(snapshot)).await
+    }
+
+    async fn import(&self, request: &ImportRequest) -> Result<SnapshotId> {
+        self.plan.apply(Operation::Import, || request.snapshot.0.clone(), self.inner.import(request)).await
+    }
+
+    async fn forget(&self, imported: &SnapshotId) -> Result<()> {
+        self.plan.apply(Operation::Forget, || imported.0.clone(), self.inner.forget(imported)).await
     }
 
     async fn create_volume(&self, request: &CreateVolumeRequest) -> Result<RestoredVolume> {

@@ -1,0 +1,191 @@
+//! A claim with the snapshot's content under the name that etcd expects; the volume that was there is kept.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use provider::{CreateVolumeRequest, ImportRequest, Notices, RestoredVolume};
+use serde_json::json;
+
+use super::super::RestoreSettings;
+use super::Chosen;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Events;
+use crate::job::Target;
+use crate::pause::Patience;
+
+/// The PersistentVolume under a claim.
+pub(in crate::restore) fn volume_of(claim: &PersistentVolumeClaim) -> Option<String> {
+    claim.spec.as_ref()?.volume_name.clone().filter(|name| !name.is_empty())
+}
+
+/// Lets the volume that is under the claim outlive it.
+///
+/// # Errors
+/// Those of Kubernetes. A volume that is gone is no error.
+pub(in crate::restore) async fn keep_volume(target: &Target, volume: &str, settings: &RestoreSettings) -> Result<()> {
+    let volumes: Api<PersistentVolume> = Api::all(target.kubernetes.clone());
+    let patch = Patch::Merge(json!({"spec": {"persistentVolumeReclaimPolicy": "Retain"}}));
+    let keep = || async {
+        match volumes.patch(volume, &PatchParams::default(), &patch).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            kept => kept.map(drop).map_err(Error::from),
+        }
+    };
+    Patience::new(settings.stall, settings.poll).call(keep).await
+}
+
+/// Puts a new volume under the claim. Done again, it goes on.
+///
+/// # Errors
+/// `Deadline` when the snapshot can't be used here, or the old claim stays; those of the provider and of Kubernetes.
+pub(in crate::restore) async fn replace(
+    target: &Target,
+    chosen: &Chosen,
+    settings: &RestoreSettings,
+    events: &Events,
+) -> Result<((), String)> {
+    let snapshots = &chosen.opened.snapshots;
+    let told = events.clone();
+    let import = ImportRequest {
+        snapshot: provider::SnapshotId(chosen.artifact.snapshot.clone()),
+        details: chosen.artifact.details.clone(),
+        size: chosen.artifact.size,
+        identity: chosen.identity.clone(),
+        owner: chosen.owner.clone(),
+        limit: settings.stall,
+        notices: Notices::to(move |sentence| told.warn(sentence)),
+    };
+    let imported = events.change("import", format!("snapshot {}", chosen.artifact.snapshot), snapshots.import(&import));
+    let imported = imported.await.map_err(unusable)?;
+    let request = CreateVolumeRequest {
+        snapshot: imported,
+        identity: chosen.identity.clone(),
+        claim: Some(chosen.claim.clone()),
+        owner: chosen.owner.clone(),
+        size: None,
+        zone: None,
+        class: chosen.class.clone(),
+    };
+    let mut patience = Patience::new(settings.stall, settings.poll);
+    let made = patience.call(|| async {
+        match snapshots.create_volume(&request).await {
+            // The claim of that name is still the one that was there before.
+            Err(error) if error.kind() == provider::ErrorKind::AlreadyExists => Ok(None),
+            made => Ok(Some(made.map_err(Error::from)?)),
+        }
+    });
+    let made = match made.await? {
+        Some(made) => made,
+        None => {
+            let delete = delete_claim(target, &chosen.claim, settings);
+            events.change("delete", format!("claim {}", chosen.claim), delete).await?;
+            let create = patience.call(|| async { Ok(snapshots.create_volume(&request).await?) });
+            events.change("create", format!("claim {}", chosen.claim), create).await?
+        }
+    };
+    let text = match made {
+        RestoredVolume::Claim { name, size, .. } => format!("claim {name} has the snapshot's {size} bytes"),
+        RestoredVolume::Volume { driver, handle, size, zone } => {
+            let volume = Bare { driver: &driver, handle: &handle, size, zone: zone.as_deref() };
+            over_volume(target, chosen, &volume, settings).await?;
+            format!("claim {} is over volume {handle} of {driver}, {size} bytes", chosen.claim)
+        }
+    };
+    Ok(((), text))
+}
+
+fn unusable(error: provider::Error) -> Error {
+    let kind = error.kind();
+    let error = Error::from(error);
+    match kind {
+        provider::ErrorKind::Timeout => Error::new(ErrorKind::Deadline, "the snapshot of the disk can't be used here")
+            .because(error)
+            .advise("see `kubectl describe volumesnapshot`; the recovery point can be restored with --from etcd too"),
+        _ => error,
+    }
+}
+
+/// Deletes a claim, and waits until its name is free.
+async fn delete_claim(target: &Target, name: &str, settings: &RestoreSettings) -> Result<()> {
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
+    let mut patience = Patience::new(settings.stall, settings.poll);
+    let began = Instant::now();
+    loop {
+        let there = patience.call(|| async {
+            match claims.delete(name, &DeleteParams::default()).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+                deleted => deleted.map(|_| true).map_err(Error::from),
+            }
+        });
+        if !there.await? {
+            return Ok(());
+        }
+        if began.elapsed() > settings.stall {
+            let limit = settings.stall.as_secs();
+            return Err(Error::new(ErrorKind::Deadline, format!("claim {name} is still there after {limit} s"))
+                .advise(format!("see `kubectl describe pvc {name}`: whatever uses it keeps it")));
+        }
+        tokio::time::sleep(settings.poll.max(Duration::from_millis(10))).await;
+    }
+}
+
+/// A volume that no Kubernetes object stands for yet.
+struct Bare<'a> {
+    driver: &'a str,
+    handle: &'a str,
+    size: u64,
+    zone: Option<&'a str>,
+}
+
+/// Makes the PersistentVolume and the claim over a volume that the provider has made. Made ones are left as they are.
+async fn over_volume(target: &Target, chosen: &Chosen, bare: &Bare<'_>, settings: &RestoreSettings) -> Result<()> {
+    let name = format!("{}-etcd", chosen.identity);
+    let storage = json!({"storage": bare.size.to_string()});
+    let class = chosen.class.clone().unwrap_or_default();
+    let mut volume = json!({
+        "metadata": {"name": name},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": storage,
+            "claimRef": {
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": target.namespace, "name": chosen.claim,
+            },
+            "csi": {"driver": bare.driver, "fsType": "ext4", "volumeHandle": bare.handle},
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": class,
+        },
+    });
+    if let Some(zone) = bare.zone {
+        let term = json!({"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]});
+        volume["spec"]["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [term]}]}});
+    }
+    let claim = json!({
+        "metadata": {"name": chosen.claim, "labels": {"app": "etcd", "suite": "pachyderm"}},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": storage},
+            "storageClassName": class,
+            "volumeName": name,
+        },
+    });
+    let unwritable = |cause| Error::new(ErrorKind::Failed, "writing the objects of a volume").because(cause);
+    let volume: PersistentVolume = serde_json::from_value(volume).map_err(unwritable)?;
+    let claim: PersistentVolumeClaim = serde_json::from_value(claim).map_err(unwritable)?;
+    let volumes: Api<PersistentVolume> = Api::all(target.kubernetes.clone());
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
+    let is_there = |made: kube::Result<()>| match made {
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        made => made.map_err(Error::from),
+    };
+    let mut patience = Patience::new(settings.stall, settings.poll);
+    let make = || async { is_there(volumes.create(&PostParams::default(), &volume).await.map(drop)) };
+    patience.call(make).await?;
+    // The claim of that name may still be the one that was there before.
+    let present = patience.call(|| async { Ok(claims.get_opt(&chosen.claim).await?) }).await?;
+    if present.as_ref().and_then(volume_of).is_some_and(|under| under != name) {
+        delete_claim(target, &chosen.claim, settings).await?;
+    }
+    patience.call(|| async { is_there(claims.create(&PostParams::default(), &claim).await.map(drop)) }).await
+}
