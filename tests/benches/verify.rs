@@ -64,11 +64,8 @@ async fn main() {
     assert_said(&bench.run(&["snapshot"]).await, 0, &[]);
     println!("a recovery point of {} objects", bench.manifest()["artifacts"]["bucket"]["objects"]);
     println!("{:<36}{:>9}{:>9}{:>10}{:>9}{:>9}", "", "wall s", "CPU s", "peak MiB", "lists", "gets");
-    let commands: [&[&str]; 3] = [
-        &["verify", "latest"],
-        &["verify", "latest", "--full"],
-        &["verify", "latest", "--deep", "--contents", "none"],
-    ];
+    let commands: [&[&str]; 3] =
+        [&["verify", "latest"], &["verify", "latest", "--full"], &["verify", "latest", "--deep", "--contents", "none"]];
     for words in commands {
         let (cost, lists, gets) = run(&bench, words);
         let peak = cost.peak as f64 / f64::from(1 << 20);

@@ -36,6 +36,23 @@ impl Pair {
         Self::of(Bench::with(source).await, target).await
     }
 
+    /// Cluster *alpha* with a recovery point, and an empty cluster on the same storage system.
+    pub async fn on_one_storage(source: ClusterOptions, target: ClusterOptions) -> Self {
+        let source = Bench::with(source).await;
+        let csi = Some(source.cluster.kubernetes.shared_csi());
+        Self::of(source, ClusterOptions { csi, ..target }).await
+    }
+
+    /// Puts a new, empty cluster on the same storage system into the place of the target.
+    ///
+    /// # Panics
+    /// When no server can be started.
+    pub async fn renew_target_on_one_storage(&mut self) {
+        let csi = Some(self.source.cluster.kubernetes.shared_csi());
+        let target = RecordedCluster::gamma(ClusterOptions { csi, ..ClusterOptions::default() }).await;
+        self.put_target(target.expect("the empty cluster can be served")).await;
+    }
+
     /// The token of an administrator of a source [with auth](Self::with_auth).
     pub const ADMIN_TOKEN: &str = "the-token-of-an-administrator";
 

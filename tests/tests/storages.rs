@@ -77,7 +77,8 @@ async fn what_a_pachd_on_amazon_wrote() {
         let bench = Bench::of(RecordedCluster::amazon(options).await.unwrap()).await;
         let manifest = assert_recovery_point(&bench).await;
         let files = bench.folder().join("files.tsv");
-        let words = ["verify", "latest", "--deep", "--contents", "all", "--files", files.to_str().unwrap(), "-o", "json"];
+        let words =
+            ["verify", "latest", "--deep", "--contents", "all", "--files", files.to_str().unwrap(), "-o", "json"];
         let verified = bench.run(&words).await;
         assert_said(&verified, 0, &[]);
         let report: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();

@@ -21,8 +21,8 @@ use k8s_openapi::api::core::v1::{Event, PersistentVolume, PersistentVolumeClaim}
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Api, Client};
 use provider::{
-    CreateVolumeRequest, CutRequest, Error, ErrorKind, ImportRequest, Owner, RestoredVolume, Result, SnapshotId, SnapshotState,
-    SnapshotStatus, VolumeCapabilities, VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
+    CreateVolumeRequest, CutRequest, Error, ErrorKind, ImportRequest, Owner, RestoredVolume, Result, SnapshotId,
+    SnapshotState, SnapshotStatus, VolumeCapabilities, VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };
 use serde_json::json;
 use tokio::time::Instant;

@@ -32,6 +32,6 @@ pub use facts::{BucketFacts, Exposure, Facts, UnfinishedUpload};
 pub use key::Key;
 pub use owner::Owner;
 pub use volume::{
-    CreateVolumeRequest, CutRequest, ImportRequest, Notices, RestoredVolume, SnapshotId, SnapshotState, SnapshotStatus, VolumeFacts,
-    VolumeId, VolumeSnapshot, VolumeSnapshots,
+    CreateVolumeRequest, CutRequest, ImportRequest, Notices, RestoredVolume, SnapshotId, SnapshotState, SnapshotStatus,
+    VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };

@@ -1,5 +1,6 @@
 //! A whole recorded cluster: pachd with its etcd, its bucket on an S3 server, and the Kubernetes API around it.
 
+mod etcd_disk;
 #[cfg(feature = "programs")]
 mod kubernetes_workers;
 #[cfg(feature = "programs")]
@@ -8,16 +9,18 @@ mod other_namespaces;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use etcd_disk::EtcdDisk;
 use other_namespaces::Nodes;
 use pachyderm::layout::{self, KeyMap, Layout, Mapped};
 use tokio_util::sync::DropGuard;
 
 use crate::kubernetes::{
-    Backend, CSI_DRIVER, Etcd, EtcdVolume, KubernetesOptions, KubernetesServer, PachydermDeployment, WorkerControl,
+    Backend, CSI_DRIVER, CsiDriver, Etcd, EtcdVolume, KubernetesOptions, KubernetesServer, PachydermDeployment,
+    WorkerControl,
 };
 use crate::pachd::etcd;
 use crate::pachd::folder::FolderObjects;
@@ -107,6 +110,10 @@ pub struct ClusterOptions {
     /// Whether etcd's volume is one of the sandbox's CSI driver, so that VolumeSnapshots of it can be cut. What etcd holds
     /// at the cut is then the file [`ETCD_DATABASE`] of the snapshot. Means nothing for a LOCAL deployment.
     pub csi_etcd_volume: bool,
+    /// Whether a Deployment runs etcd, not a StatefulSet; with [`Self::csi_etcd_volume`].
+    pub etcd_deployment: bool,
+    /// The CSI driver of another cluster on the same storage system.
+    pub csi: Option<Arc<CsiDriver>>,
     /// How many members etcd has, each with a pod and a volume of its own; without [`Self::csi_etcd_volume`] always one.
     pub etcd_members: usize,
 }
@@ -121,6 +128,8 @@ impl Default for ClusterOptions {
             storage: Storage::Minio,
             auth: None,
             csi_etcd_volume: true,
+            etcd_deployment: false,
+            csi: None,
             etcd_members: 1,
         }
     }
@@ -150,8 +159,8 @@ pub struct RecordedCluster {
     pub s3: S3Server,
     /// pachd and its etcd.
     pub pachd: PachdServer,
-    /// Runs what is deployed in other namespaces.
-    _nodes: DropGuard,
+    /// Runs what is deployed in other namespaces, and etcd on its disk.
+    _nodes: Vec<DropGuard>,
 }
 
 impl RecordedCluster {
@@ -185,6 +194,7 @@ impl RecordedCluster {
 
         let kubernetes = KubernetesServer::start(KubernetesOptions {
             default_namespace: Some(NAMESPACE.to_owned()),
+            csi: options.csi.clone(),
             ..KubernetesOptions::default()
         })
         .await?;
@@ -196,10 +206,15 @@ impl RecordedCluster {
         // A LOCAL deployment keeps etcd in a folder of its node.
         let csi_etcd_volume = options.csi_etcd_volume && !matches!(options.storage, Storage::Local(_));
         let members = if csi_etcd_volume { options.etcd_members.max(1) } else { 1 };
-        let volumes: Vec<String> = (0..members).map(etcd_volume).collect();
+        // On a shared storage system names of volumes have to differ.
+        let of = options.csi.as_ref().map(|_| uuid::Uuid::new_v4().simple().to_string());
+        let volumes: Vec<String> = (0..members).map(|member| etcd_volume(member, of.as_deref())).collect();
         if csi_etcd_volume {
             let of_handle = |handle: &String| EtcdVolume::Csi { driver: CSI_DRIVER.to_owned(), handle: handle.clone() };
-            deployment.etcd = Etcd::StatefulSet(volumes.iter().map(of_handle).collect());
+            deployment.etcd = match options.etcd_deployment {
+                true => Etcd::Deployment(of_handle(&volumes[0])),
+                false => Etcd::StatefulSet(volumes.iter().map(of_handle).collect()),
+            };
         }
         kubernetes.deploy(&deployment).map_err(refused)?;
 
@@ -215,11 +230,17 @@ impl RecordedCluster {
             },
         )
         .await?;
+        let mounted = Arc::new(Mutex::new(volumes[0].clone()));
         if csi_etcd_volume {
             let (etcd, membership) = (Arc::clone(&pachd.state().store), Arc::clone(pachd.etcd_membership()));
-            kubernetes.csi().on_cut(move |volume, folder| match volumes.iter().position(|handle| handle == volume) {
-                Some(member) => write_database(&etcd, &membership.members()[member], &folder.join(ETCD_DATABASE)),
-                None => Ok(()),
+            let mounted = Arc::clone(&mounted);
+            kubernetes.csi().on_cut(move |volume, folder| {
+                let first = *mounted.lock().unwrap_or_else(PoisonError::into_inner) == volume;
+                let others = volumes.iter().skip(1).position(|handle| handle == volume).map(|other| other + 1);
+                match others.or(first.then_some(0)) {
+                    Some(member) => write_database(&etcd, &membership.members()[member], &folder.join(ETCD_DATABASE)),
+                    None => Ok(()),
+                }
             });
         }
         kubernetes.set_forward_namespace(NAMESPACE);
@@ -236,7 +257,19 @@ impl RecordedCluster {
             keys: options.access_key,
             master_interval: options.master_interval,
         };
-        Ok(Self { kubernetes, s3, pachd, _nodes: nodes.start() })
+        let mut guards = vec![nodes.start()];
+        if csi_etcd_volume && members == 1 {
+            let disk = EtcdDisk {
+                kubernetes: kubernetes.view(),
+                csi: kubernetes.shared_csi(),
+                store: Arc::clone(&pachd.state().store),
+                member: pachd.etcd_membership().members()[0].clone(),
+                address: pachd.etcd(),
+                mounted,
+            };
+            guards.push(disk.start());
+        }
+        Ok(Self { kubernetes, s3, pachd, _nodes: guards })
     }
 }
 
@@ -255,9 +288,10 @@ async fn start_store(options: &ClusterOptions, load: Load) -> Result<(S3Server, 
     Ok((s3, recorded))
 }
 
-/// The handle of the volume of a member of etcd.
-fn etcd_volume(member: usize) -> String {
-    if member == 0 { ETCD_VOLUME.to_owned() } else { format!("{ETCD_VOLUME}-{member}") }
+/// The handle of the volume of a member of etcd; `of` tells clusters on one storage system apart.
+fn etcd_volume(member: usize, of: Option<&str>) -> String {
+    let name = of.map_or(ETCD_VOLUME.to_owned(), |of| format!("{ETCD_VOLUME}-of-{of}"));
+    if member == 0 { name } else { format!("{name}-{member}") }
 }
 
 /// Writes what etcd holds now, as a member itself has it on its disk.

@@ -49,6 +49,8 @@ pub struct KubernetesOptions {
     pub bookmark_interval: Duration,
     /// The port to listen on; 0 takes a free one.
     pub port: u16,
+    /// The driver of another server, for two clusters on one storage system; one of its own when absent.
+    pub csi: Option<Arc<CsiDriver>>,
 }
 
 impl Default for KubernetesOptions {
@@ -62,6 +64,7 @@ impl Default for KubernetesOptions {
             snapshots: true,
             bookmark_interval: Duration::from_secs(60),
             port: 0,
+            csi: None,
         }
     }
 }
@@ -100,7 +103,10 @@ impl KubernetesServer {
             snapshots: options.snapshots,
             bookmark_interval: options.bookmark_interval,
         });
-        let csi = Arc::new(CsiDriver::new()?);
+        let csi = match options.csi {
+            Some(shared) => shared,
+            None => Arc::new(CsiDriver::new()?),
+        };
         let settings = watch::Sender::new(Settings {
             timing: options.pod_timing,
             storage_timing: options.storage_timing,
@@ -291,6 +297,11 @@ impl KubernetesServer {
     /// The CSI driver: the folders of its volumes and snapshots, and its faults.
     pub fn csi(&self) -> &CsiDriver {
         &self.csi
+    }
+
+    /// The same driver, for another server.
+    pub fn shared_csi(&self) -> Arc<CsiDriver> {
+        Arc::clone(&self.csi)
     }
 
     /// The hand by which a pachd of the sandbox moves the workers of its pipelines.

@@ -38,6 +38,10 @@ impl KubernetesView {
         lock(&self.api.forwards).set(target, port, address);
     }
 
+    pub(crate) fn remove_forward(&self, target: &ForwardTarget, port: u16) {
+        lock(&self.api.forwards).remove(target, port);
+    }
+
     /// Takes away what leads into the pods of a namespace.
     pub(crate) fn forget_forwards(&self, namespace: &str) {
         lock(&self.api.forwards).forget(namespace);

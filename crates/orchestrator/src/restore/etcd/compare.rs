@@ -51,11 +51,7 @@ pub async fn compare_disk(etcd: &EtcdClient, content: &Content, prefix: &str) ->
 }
 
 /// Compares; keys that the snapshot lacks don't count where `passes` says so.
-async fn compare_but(
-    etcd: &EtcdClient,
-    content: &Content,
-    passes: impl Fn(&KeyValue) -> bool,
-) -> Result<Differences> {
+async fn compare_but(etcd: &EtcdClient, content: &Content, passes: impl Fn(&KeyValue) -> bool) -> Result<Differences> {
     let expected: BTreeMap<&[u8], &KeyValue> = content.keys().iter().map(|kv| (&kv.key[..], kv)).collect();
     let mut found = Differences::default();
     let mut created = Vec::with_capacity(expected.len());

@@ -67,7 +67,9 @@ pub(in crate::restore) async fn start(
     }
     // A disk of one of several members knows the others, and would wait for them.
     let workload = &chosen.workload;
-    events.change("set", format!("ETCD_FORCE_NEW_CLUSTER of {}", workload.describe()), workload.force_new_cluster(true)).await?;
+    events
+        .change("set", format!("ETCD_FORCE_NEW_CLUSTER of {}", workload.describe()), workload.force_new_cluster(true))
+        .await?;
     start_once(target, prepared, chosen, settings, events).await?;
     stop(target, workload, settings, events).await?;
     let unset = workload.force_new_cluster(false);
@@ -98,8 +100,9 @@ async fn start_once(
             Ok((_, id)) => {
                 let found = id.map_or("no cluster's data".to_owned(), |id| format!("the data of cluster {id}"));
                 let message = format!("etcd found {found} on its new disk, not that of cluster {expected}");
-                return Err(Error::new(ErrorKind::Incomplete, message)
-                    .advise("the snapshot is not the recovery point's, or not of etcd's disk: restore with --from etcd"));
+                return Err(Error::new(ErrorKind::Incomplete, message).advise(
+                    "the snapshot is not the recovery point's, or not of etcd's disk: restore with --from etcd",
+                ));
             }
             Err(error) => error,
         };
@@ -135,7 +138,8 @@ pub(in crate::restore) async fn compare(
     if found.count == 0 {
         return Ok(((), format!("{} keys on the disk are as in etcd's own snapshot", found.keys)));
     }
-    let message = format!("the disk differs from etcd's own snapshot in {} keys: {}", found.count, found.first.join(", "));
+    let message =
+        format!("the disk differs from etcd's own snapshot in {} keys: {}", found.count, found.first.join(", "));
     Err(Error::new(ErrorKind::Incomplete, message)
         .advise("both were taken in one pause, so one of them is damaged: see `pachsnap verify --deep`, and restore with --from etcd"))
 }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::{FaultPlan, Operation};
 use crate::{
-    CreateVolumeRequest, CutRequest, ImportRequest, Owner, RestoredVolume, Result, SnapshotId, SnapshotStatus, VolumeCapabilities,
-    VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
+    CreateVolumeRequest, CutRequest, ImportRequest, Owner, RestoredVolume, Result, SnapshotId, SnapshotStatus,
+    VolumeCapabilities, VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,
 };
 
 /// A snapshot service whose calls meet the faults of a [`FaultPlan`].

@@ -35,7 +35,7 @@ struct State {
     /// By the name under which they were asked for.
     snapshots: HashMap<String, Snapshot>,
     switches: Switches,
-    on_cut: Option<Arc<CutHook>>,
+    on_cut: Vec<Arc<CutHook>>,
 }
 
 /// The CSI driver [`CSI_DRIVER`]. Its volumes and snapshots are folders of a temporary folder, which goes with the server.
@@ -92,9 +92,9 @@ impl CsiDriver {
     }
 
     /// Runs at the cut of each snapshot, after the volume's folder is copied: gets the volume's handle and the snapshot's
-    /// folder, and may put there what no file of the volume holds. An error fails the snapshot.
+    /// folder, and may put there what no file of the volume holds. An error fails the snapshot. Hooks run one after the other.
     pub fn on_cut(&self, hook: impl Fn(&str, &Path) -> io::Result<()> + Send + Sync + 'static) {
-        self.lock().on_cut = Some(Arc::new(hook));
+        self.lock().on_cut.push(Arc::new(hook));
     }
 
     /// Refuses a call from now on.
@@ -124,6 +124,8 @@ impl CsiDriver {
 
     fn switch<R>(&self, change: impl FnOnce(&mut Switches) -> R) {
         change(&mut self.lock().switches);
+        // Two servers may share the driver.
+        self.changed.notify_waiters();
         self.changed.notify_one();
     }
 
@@ -177,7 +179,7 @@ impl CsiDriver {
 
     /// Cuts the snapshot of this name, once.
     pub(crate) fn cut(&self, name: &str, volume: &str) -> Result<Snapshot, CsiError> {
-        let (bytes, hook) = {
+        let (bytes, hooks) = {
             let state = self.permit(CsiCall::CreateSnapshot)?;
             if let Some(snapshot) = state.snapshots.get(name) {
                 return Ok(Snapshot { ready: !state.switches.unready, ..snapshot.clone() });
@@ -191,7 +193,7 @@ impl CsiDriver {
         let folder = self.snapshot_path(&handle);
         // The lock is free here: the hook may ask other servers, and they may ask this one.
         let copied = folders::copy(&self.volume_path(volume), &folder)
-            .and_then(|()| hook.map_or(Ok(()), |hook| hook(volume, &folder)));
+            .and_then(|()| hooks.iter().try_for_each(|hook| hook(volume, &folder)));
         if let Err(error) = copied {
             // What is left of it belongs to no snapshot and goes with the temporary folder.
             let _ = remove(&folder);

@@ -142,6 +142,14 @@ impl Store {
         Store { space: Mutex::new(space), revision }
     }
 
+    /// Puts another history into the place of this one, as a server does that starts on another disk.
+    pub fn replace(&self, changes: Vec<Change>) {
+        let other = Self::with_history(changes);
+        let revision = other.revision();
+        *self.lock() = std::mem::take(&mut *other.lock());
+        self.revision.send_replace(revision);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Space> {
         // A writer that panicked leaves whole changes behind, so the data stay usable.
         self.space.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,0 +1,113 @@
+//! etcd on its disk: whichever volume is under its pod's claim holds what it serves, as a node that mounts it would have it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{ETCD_DATABASE, NAMESPACE, write_database};
+use crate::kubernetes::{CsiDriver, ForwardTarget, KubernetesView};
+use crate::pachd::etcd;
+
+/// How soon pods are looked at again after a change.
+const SETTLE: Duration = Duration::from_millis(5);
+const PORT: u16 = 2379;
+
+/// etcd's only member and the disk under it.
+#[derive(Clone)]
+pub(super) struct EtcdDisk {
+    pub(super) kubernetes: KubernetesView,
+    pub(super) csi: Arc<CsiDriver>,
+    pub(super) store: Arc<etcd::Store>,
+    pub(super) member: etcd::Identity,
+    pub(super) address: SocketAddr,
+    /// Handle of the volume whose content is served.
+    pub(super) mounted: Arc<Mutex<String>>,
+}
+
+impl EtcdDisk {
+    /// Follows etcd's pod until the guard is dropped: while there is none nobody reaches etcd, and one on another volume serves
+    /// what is on that.
+    pub(super) fn start(self) -> DropGuard {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = self.run() => {}
+            }
+        });
+        stop.drop_guard()
+    }
+
+    async fn run(self) {
+        let mut changes = self.kubernetes.changes();
+        let mut reached = true;
+        loop {
+            match self.handle_under_pod() {
+                None if reached => {
+                    self.targets().into_iter().for_each(|target| self.kubernetes.remove_forward(&target, PORT));
+                    reached = false;
+                }
+                Some(handle) => {
+                    self.mount(&handle);
+                    if !reached {
+                        self.targets().into_iter().for_each(|it| self.kubernetes.set_forward(it, PORT, self.address));
+                        reached = true;
+                    }
+                }
+                None => {}
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+            tokio::time::sleep(SETTLE).await;
+        }
+    }
+
+    fn targets(&self) -> [ForwardTarget; 2] {
+        ["app=etcd", "etcd-0"].map(ForwardTarget::from)
+    }
+
+    /// The volume under the claim of etcd's pod; none while there is no pod that runs on a volume.
+    fn handle_under_pod(&self) -> Option<String> {
+        let pods = self.kubernetes.objects("pods", Some(NAMESPACE));
+        let runs = |pod: &&Value| {
+            pod["metadata"]["labels"]["app"] == "etcd"
+                && pod["status"]["phase"] == "Running"
+                && pod["metadata"]["deletionTimestamp"].is_null()
+        };
+        let pod = pods.iter().find(runs)?;
+        let volumes = pod["spec"]["volumes"].as_array()?;
+        let claim = volumes.iter().find_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())?;
+        let claim = self.kubernetes.object("persistentvolumeclaims", NAMESPACE, claim)?;
+        let volume = self.kubernetes.object("persistentvolumes", "", claim["spec"]["volumeName"].as_str()?)?;
+        volume["spec"]["csi"]["volumeHandle"].as_str().map(str::to_owned)
+    }
+
+    /// Leaves what is served on the volume that it came from, and serves what is on this one.
+    fn mount(&self, handle: &str) {
+        let mut mounted = self.mounted.lock().unwrap_or_else(PoisonError::into_inner);
+        if *mounted == handle {
+            return;
+        }
+        let file = |handle: &str| self.csi.volume_folder(handle).map(|folder| folder.join(ETCD_DATABASE));
+        let left = file(&mounted).map_or(Ok(()), |file| write_database(&self.store, &self.member, &file));
+        if let Err(error) = left {
+            tracing::warn!(%error, volume = *mounted, "what etcd held could not be left on its disk");
+        }
+        let found = file(handle).map_or(Vec::new(), |file: PathBuf| match std::fs::read(&file) {
+            Ok(bytes) => etcd::snapshot::load(&bytes).unwrap_or_else(|error| {
+                tracing::warn!(%error, handle, "the database on etcd's disk can't be read");
+                Vec::new()
+            }),
+            // A new disk: an etcd of its own begins.
+            Err(_) => Vec::new(),
+        });
+        self.store.replace(found);
+        handle.clone_into(&mut mounted);
+    }
+}
