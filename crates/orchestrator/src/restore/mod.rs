@@ -1,8 +1,9 @@
 //! A cluster from a recovery point. Data moves one way: each step takes the last one's value.
 //!
 //! ```text
-//! read and verify ─► look at target ─► preflight ─► fill bucket ─► compare ─┬─► stop pachd ─► fill etcd ─► compare ─► start ─┐
-//!                    reads only      (the plan ends here)                   └─► replay the metadata stream ─────────────────┤
+//! read and verify ─► look at target ─► preflight ─► fill bucket ─► compare ─┬─► stop both ─► new disk ─► compare ─► start ──┐
+//!                    reads only      (the plan ends here)                   ├─► stop pachd ─► fill etcd ─► compare ─► start ─┤
+//!                                                                            ├─► replay the metadata stream ─────────────────┤
 //!                                                                            start pipelines ◄─ compare with the manifest ◄─┘
 //! ```
 //!
