@@ -79,6 +79,9 @@ impl Rehearsed {
     }
 
     fn assert_nothing_left(&self) {
+        let imported = self.0.cluster.kubernetes.objects("volumesnapshotcontents", None);
+        let imported = imported.iter().filter(|one| one["metadata"]["name"].as_str().unwrap().contains("-in-pachsnap"));
+        assert_eq!(imported.count(), 0);
         assert_eq!(self.namespaces(), Vec::<String>::new());
         assert_eq!(self.keys(), Vec::<String>::new());
         assert_eq!(self.vault_files(), Vec::<String>::new());
@@ -103,7 +106,8 @@ async fn both_paths_are_rehearsed_and_nothing_is_left() {
         assert!(planned.stdout.contains(words), "{words}: {}", planned.stdout);
     }
     rehearsed.assert_nothing_left();
-    for from in ["etcd", "metadata"] {
+    let volumes = bench.cluster.kubernetes.objects("persistentvolumes", None).len();
+    for from in ["etcd", "metadata", "volume"] {
         let (ended, report) = rehearsed.drill(&["--from", from, "--max-rto", "10m", "--max-rpo", "1h"]).await;
         assert_said(&ended, 0, &["report: "]);
         let report = report.unwrap();
@@ -129,6 +133,14 @@ async fn both_paths_are_rehearsed_and_nothing_is_left() {
         assert!(!page.contains("sandbox-secret-key") && !report.to_string().contains("sandbox-secret-key"));
     }
     assert_as_before(&before, &bench.picture().await);
+    for _ in 0..200 {
+        // They go with their claims, a moment later.
+        if bench.cluster.kubernetes.objects("persistentvolumes", None).len() == volumes {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("a disk is left: {:?}", bench.cluster.kubernetes.objects("persistentvolumes", None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

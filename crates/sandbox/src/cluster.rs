@@ -252,6 +252,7 @@ impl RecordedCluster {
         }
         let nodes = Nodes {
             kubernetes: kubernetes.view(),
+            csi: kubernetes.shared_csi(),
             bucket: s3.bucket(BUCKET),
             store: s3.addr().to_string(),
             keys: options.access_key,
@@ -261,6 +262,7 @@ impl RecordedCluster {
         if csi_etcd_volume && members == 1 {
             let disk = EtcdDisk {
                 kubernetes: kubernetes.view(),
+                namespace: NAMESPACE.to_owned(),
                 csi: kubernetes.shared_csi(),
                 store: Arc::clone(&pachd.state().store),
                 member: pachd.etcd_membership().members()[0].clone(),

@@ -41,7 +41,7 @@ impl EtcdWorkload {
     ///
     /// # Errors
     /// Those of Kubernetes.
-    pub(super) async fn read(target: &Target, pods: &str) -> Result<Option<Self>> {
+    pub(crate) async fn read(target: &Target, pods: &str) -> Result<Option<Self>> {
         let sets: Api<StatefulSet> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
         for set in sets.list(&ListParams::default()).await? {
             if has_labels(&set.spec.template, pods) {

@@ -179,6 +179,16 @@ impl Rights {
         rights
     }
 
+    /// The same for a drill that puts a disk under etcd.
+    #[must_use]
+    pub fn of_drill_with_disk() -> Self {
+        let mut rights = Self::of_drill();
+        for needed in [VOLUME_RESTORE, VOLUME_RESTORE_CLUSTER, &[right("", "persistentvolumes", &["list"])]] {
+            rights.add(None, needed);
+        }
+        rights
+    }
+
     /// These rights and others.
     #[must_use]
     pub fn and(mut self, others: &Self) -> Self {

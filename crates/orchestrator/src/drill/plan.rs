@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
 use crate::job::{Opened, Stores, Target};
 use crate::manifest::Manifest;
+use crate::restore::RestoreFrom;
 use crate::restore::stream_content::{self, StreamContent};
 use crate::run_id::RunId;
 use crate::snapshot::Staging;
@@ -84,6 +85,7 @@ impl Prepared {
             kubernetes: self.kubernetes.clone(),
             bucket: settings.bucket.url.clone(),
             layout: self.layout.clone(),
+            has_disk: settings.from == RestoreFrom::Volume,
         }
     }
 
@@ -116,10 +118,16 @@ async fn read(
     settings: &DrillSettings,
     stores: &dyn Stores,
 ) -> Result<Prepared> {
-    Rights::of_drill().check_for(&home.kubernetes, "drill").await?;
+    let by_volume = settings.from == RestoreFrom::Volume;
+    let rights = if by_volume { Rights::of_drill_with_disk() } else { Rights::of_drill() };
+    rights.check_for(&home.kubernetes, "drill").await?;
     let namespaces: Api<Namespace> = Api::all(home.kubernetes.clone());
     let kubernetes = kubernetes_id(&namespaces).await?;
     let manifest = crate::manifest::read(&vault.read_manifest(run).await?)?;
+    if by_volume && manifest.artifacts.volumes.is_empty() {
+        return Err(Error::new(ErrorKind::Configuration, format!("run {run} has no snapshot of a disk"))
+            .advise("rehearse it with --from etcd or --from metadata"));
+    }
     let objects = &manifest.artifacts.cluster_objects;
     if vault.check_part(run, objects).await? != PartState::Whole {
         return Err(Error::new(ErrorKind::Damaged, format!("{} is not as it was written", objects.name))

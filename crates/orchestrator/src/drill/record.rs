@@ -35,6 +35,8 @@ pub struct DrillRecord {
     pub bucket: String,
     /// How keys are named in that bucket.
     pub layout: Layout,
+    /// Whether its etcd is on a disk of its own.
+    pub has_disk: bool,
 }
 
 impl DrillRecord {

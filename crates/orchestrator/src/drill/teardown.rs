@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::record::DrillRecord;
-use super::scratch::{bucket, namespace};
+use super::scratch::{bucket, namespace, volumes};
 use super::{DrillSettings, plan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Events, Step};
@@ -28,6 +28,9 @@ pub(super) async fn tear_down(
         // pachd first: it might still write into the bucket.
         let namespace = events.change("delete", format!("namespace {}", record.namespace), async {
             ensure_same_kubernetes(home, record).await?;
+            if record.has_disk {
+                volumes::release(&home.kubernetes, record, &settings.restore).await?;
+            }
             namespace::delete(&home.kubernetes, record, settings.restore.stall, settings.restore.poll).await
         });
         namespace.await?;

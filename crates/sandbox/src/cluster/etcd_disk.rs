@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{ETCD_DATABASE, NAMESPACE, write_database};
+use super::{ETCD_DATABASE, write_database};
 use crate::kubernetes::{CsiDriver, ForwardTarget, KubernetesView};
 use crate::pachd::etcd;
 
@@ -20,11 +20,12 @@ const PORT: u16 = 2379;
 #[derive(Clone)]
 pub(super) struct EtcdDisk {
     pub(super) kubernetes: KubernetesView,
+    pub(super) namespace: String,
     pub(super) csi: Arc<CsiDriver>,
     pub(super) store: Arc<etcd::Store>,
     pub(super) member: etcd::Identity,
     pub(super) address: SocketAddr,
-    /// Handle of the volume whose content is served.
+    /// Handle of the volume whose content is served; empty before the first is there, which is taken for that.
     pub(super) mounted: Arc<Mutex<String>>,
 }
 
@@ -69,21 +70,20 @@ impl EtcdDisk {
     }
 
     fn targets(&self) -> [ForwardTarget; 2] {
-        ["app=etcd", "etcd-0"].map(ForwardTarget::from)
+        ["app=etcd", "etcd-0"].map(|target| ForwardTarget::from(target).in_namespace(&self.namespace))
     }
 
     /// The volume under the claim of etcd's pod; none while there is no pod that runs on a volume.
     fn handle_under_pod(&self) -> Option<String> {
-        let pods = self.kubernetes.objects("pods", Some(NAMESPACE));
+        let pods = self.kubernetes.objects("pods", Some(&self.namespace));
         let runs = |pod: &&Value| {
             pod["metadata"]["labels"]["app"] == "etcd"
                 && pod["status"]["phase"] == "Running"
                 && pod["metadata"]["deletionTimestamp"].is_null()
         };
         let pod = pods.iter().find(runs)?;
-        let volumes = pod["spec"]["volumes"].as_array()?;
-        let claim = volumes.iter().find_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())?;
-        let claim = self.kubernetes.object("persistentvolumeclaims", NAMESPACE, claim)?;
+        let claim = claim_of(pod)?;
+        let claim = self.kubernetes.object("persistentvolumeclaims", &self.namespace, claim)?;
         let volume = self.kubernetes.object("persistentvolumes", "", claim["spec"]["volumeName"].as_str()?)?;
         volume["spec"]["csi"]["volumeHandle"].as_str().map(str::to_owned)
     }
@@ -92,6 +92,10 @@ impl EtcdDisk {
     fn mount(&self, handle: &str) {
         let mut mounted = self.mounted.lock().unwrap_or_else(PoisonError::into_inner);
         if *mounted == handle {
+            return;
+        }
+        if mounted.is_empty() {
+            handle.clone_into(&mut mounted);
             return;
         }
         let file = |handle: &str| self.csi.volume_folder(handle).map(|folder| folder.join(ETCD_DATABASE));
@@ -110,4 +114,10 @@ impl EtcdDisk {
         self.store.replace(found);
         handle.clone_into(&mut mounted);
     }
+}
+
+/// The claim that a pod's data is in.
+pub(super) fn claim_of(pod: &Value) -> Option<&str> {
+    let volumes = pod["spec"]["volumes"].as_array()?;
+    volumes.iter().find_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
 }

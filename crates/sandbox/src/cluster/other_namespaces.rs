@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::etcd_disk::{EtcdDisk, claim_of};
 use super::{NAMESPACE, ServedBucket, ServedWorkers, Storage};
-use crate::kubernetes::{ForwardTarget, KubernetesView};
+use crate::kubernetes::{CsiDriver, ForwardTarget, KubernetesView};
 use crate::pachd::recorded;
 use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
 use crate::s3::BucketHandle;
@@ -22,6 +23,7 @@ const SETTLE: Duration = Duration::from_millis(10);
 /// What the nodes have to know.
 pub(super) struct Nodes {
     pub(super) kubernetes: KubernetesView,
+    pub(super) csi: Arc<CsiDriver>,
     /// A bucket of the only store that there is.
     pub(super) bucket: BucketHandle,
     /// `host:port` of that store.
@@ -29,6 +31,13 @@ pub(super) struct Nodes {
     /// Access key and secret that it takes.
     pub(super) keys: (String, String),
     pub(super) master_interval: Duration,
+}
+
+/// What runs in a namespace.
+struct Served {
+    _pachd: PachdServer,
+    /// Where etcd is on a disk.
+    _disk: Option<DropGuard>,
 }
 
 impl Nodes {
@@ -48,7 +57,7 @@ impl Nodes {
     async fn run(self) {
         let mut changes = self.kubernetes.changes();
         // By the UID of the namespace: one of the same name may come again.
-        let mut served: HashMap<String, (String, PachdServer)> = HashMap::new();
+        let mut served: HashMap<String, (String, Served)> = HashMap::new();
         loop {
             let namespaces = self.kubernetes.objects("namespaces", None);
             let uid = |namespace: &Value| text(&namespace["metadata"]["uid"]);
@@ -76,7 +85,7 @@ impl Nodes {
     }
 
     /// Starts pachd and etcd, once both have a pod that runs.
-    async fn serve(&self, namespace: &str) -> Option<PachdServer> {
+    async fn serve(&self, namespace: &str) -> Option<Served> {
         let pods = self.kubernetes.objects("pods", Some(namespace));
         let runs = |app: &str| {
             pods.iter().any(|pod| pod["metadata"]["labels"]["app"] == app && pod["status"]["phase"] == "Running")
@@ -99,12 +108,22 @@ impl Nodes {
         };
         let server =
             started.inspect_err(|error| tracing::warn!(error, namespace, "pachd could not be started")).ok()?;
+        let disk = EtcdDisk {
+            kubernetes: self.kubernetes.clone(),
+            namespace: namespace.to_owned(),
+            csi: Arc::clone(&self.csi),
+            store: Arc::clone(&server.state().store),
+            member: server.etcd_membership().members()[0].clone(),
+            address: server.etcd(),
+            mounted: Arc::default(),
+        };
         let ports = [("pachd", 650, server.external()), ("pachd", 653, server.peer()), ("etcd", 2379, server.etcd())];
         for (app, port, address) in ports {
             let label = ForwardTarget::Label("app".to_owned(), app.to_owned());
             self.kubernetes.set_forward(label.in_namespace(namespace), port, address);
         }
-        Some(server)
+        let on_claim = pods.iter().any(|pod| pod["metadata"]["labels"]["app"] == "etcd" && claim_of(pod).is_some());
+        Some(Served { _pachd: server, _disk: on_claim.then(|| disk.start()) })
     }
 
     /// The bucket that the storage secret names; `None` while it doesn't fit the only store, as a pachd that can't reach its

@@ -1,8 +1,9 @@
-//! etcd of the scratch cluster: one member, on storage that goes with its pod.
+//! etcd of the scratch cluster: one member, on storage that goes with its pod, or on a claim where another disk is put under it.
 
 use serde_json::{Value, json};
 
 use super::blueprint::Blueprint;
+use crate::manifest::VolumeArtifact;
 
 /// Where etcd keeps its data in every deployment of Pachyderm 1.x.
 const DATA_FOLDER: &str = "/var/data/etcd";
@@ -18,8 +19,28 @@ pub(super) fn service() -> Value {
     })
 }
 
+/// Name of etcd's claim, as every deployment with a Deployment for etcd has it.
+const CLAIM: &str = "etcd-storage";
+
+/// The claim of a disk like the source's.
+pub(super) fn claim(artifact: &VolumeArtifact) -> Value {
+    json!({
+        "metadata": {"name": CLAIM, "labels": labels()},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": artifact.size.to_string()}},
+            "storageClassName": artifact.of.storage_class,
+        },
+    })
+}
+
 /// One pod with the recorded image.
-pub(super) fn workload(blueprint: &Blueprint) -> Value {
+pub(super) fn workload(blueprint: &Blueprint, on_claim: bool) -> Value {
+    let volume = if on_claim {
+        json!({"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}})
+    } else {
+        json!({"name": "data", "emptyDir": {}})
+    };
     let recorded = &blueprint.etcd;
     let mut command = vec![
         "/usr/local/bin/etcd".to_owned(),
@@ -44,7 +65,7 @@ pub(super) fn workload(blueprint: &Blueprint) -> Value {
             "selector": {"matchLabels": labels()},
             "template": {
                 "metadata": {"labels": labels()},
-                "spec": {"containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]},
+                "spec": {"containers": [container], "volumes": [volume]},
             },
         },
     })

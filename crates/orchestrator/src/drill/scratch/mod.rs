@@ -9,6 +9,7 @@ pub(super) mod namespace;
 mod pachd;
 mod ready;
 mod storage_secret;
+pub(super) mod volumes;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::PostParams;
@@ -26,6 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::job::{Stores, Target};
 use crate::pause::Patience;
+use crate::restore::RestoreFrom;
 
 /// Everything that the scratch cluster is made of.
 pub(super) struct Scratch<'a> {
@@ -58,7 +60,13 @@ impl Scratch<'_> {
         self.create::<k8s_openapi::api::core::v1::Secret>(secret).await?;
         // pachd's pod learns from its environment where etcd's Service is, so that has to be there first.
         self.create::<k8s_openapi::api::core::v1::Service>(etcd::service()).await?;
-        self.create::<k8s_openapi::api::apps::v1::Deployment>(etcd::workload(&self.prepared.blueprint)).await?;
+        let disk =
+            self.prepared.manifest.artifacts.volumes.first().filter(|_| self.settings.from == RestoreFrom::Volume);
+        if let Some(artifact) = disk {
+            self.create::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(etcd::claim(artifact)).await?;
+        }
+        let etcd = etcd::workload(&self.prepared.blueprint, disk.is_some());
+        self.create::<k8s_openapi::api::apps::v1::Deployment>(etcd).await?;
         let pachd = pachd::workload(&self.prepared.blueprint, &self.prepared.layout);
         self.create::<k8s_openapi::api::apps::v1::Deployment>(pachd).await?;
         let target = Target {

@@ -189,3 +189,129 @@ async fn over_volume(target: &Target, chosen: &Chosen, bare: &Bare<'_>, settings
     }
     patience.call(|| async { is_there(claims.create(&PostParams::default(), &claim).await.map(drop)) }).await
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use kube::config::{KubeConfigOptions, Kubeconfig};
+    use provider::testkit::memory::MemoryVolumes;
+    use provider::{CutRequest, Owner, VolumeId, VolumeSnapshots};
+    use sandbox::kubernetes::{Backend, KubernetesOptions, KubernetesServer, PachydermDeployment};
+
+    use super::*;
+    use crate::clone::Writer;
+    use crate::cluster::EtcdWorkload;
+    use crate::job::{OpenedVolume, PodAccess};
+    use crate::manifest::{EtcdVolumeRecord, VolumeArtifact};
+
+    const NAMESPACE: &str = "pachyderm";
+    const CLAIM: &str = "etcd-storage-etcd-0";
+
+    async fn target(server: &KubernetesServer) -> Target {
+        let backend = Backend::Google { bucket: "data".to_owned(), credentials: String::new() };
+        server.deploy(&PachydermDeployment::new(NAMESPACE, backend)).unwrap();
+        let kubeconfig = Kubeconfig::from_yaml(&server.kubeconfig()).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        Target {
+            kubernetes: kube::Client::try_from(config).unwrap(),
+            namespace: NAMESPACE.to_owned(),
+            pachd_deployment: None,
+            pod_access: PodAccess::PortForward,
+            pachd_address: None,
+            etcd_address: None,
+            token: None,
+            tls_ca: None,
+            access_ends: None,
+        }
+    }
+
+    /// A service that makes volumes which no object of Kubernetes stands for, with a snapshot that is ready.
+    async fn service(owner: &Owner) -> (MemoryVolumes, VolumeArtifact) {
+        let service = MemoryVolumes::new(0);
+        let volume = VolumeId("disk-of-etcd".to_owned());
+        service.add_volume(&volume, 10 << 30, "what etcd wrote");
+        let request = CutRequest {
+            volume: volume.clone(),
+            identity: "cut".to_owned(),
+            owner: owner.clone(),
+            description: String::new(),
+            limit: Duration::from_secs(1),
+            notices: Notices::to_nobody(),
+        };
+        let cut = service.cut(&request).await.unwrap();
+        let of = EtcdVolumeRecord {
+            pod: "etcd-0".to_owned(),
+            claim: CLAIM.to_owned(),
+            volume: "pv".to_owned(),
+            source: "csi:memory".to_owned(),
+            id: volume.0,
+            capacity: None,
+            storage_class: None,
+        };
+        let artifact =
+            VolumeArtifact { of, snapshot: cut.id.0, cut_at: cut.cut_at, size: cut.size, details: BTreeMap::new() };
+        (service, artifact)
+    }
+
+    fn settings() -> RestoreSettings {
+        RestoreSettings {
+            vault: String::new(),
+            state: String::new(),
+            volume_class: None,
+            start_pipelines: false,
+            max_missed_ticks: 0,
+            through_here: false,
+            copy_parallelism: 1,
+            writer: Writer::default(),
+            staging: PathBuf::new(),
+            root_token_file: PathBuf::new(),
+            poll: Duration::from_millis(10),
+            stall: Duration::from_secs(10),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_volume_that_nothing_stands_for_gets_its_objects_and_the_old_one_stays() {
+        let server = KubernetesServer::start(KubernetesOptions::default()).await.unwrap();
+        let target = target(&server).await;
+        let owner = Owner { cluster: "alpha".to_owned(), run: "restore-of-x".to_owned() };
+        let (service, artifact) = service(&owner).await;
+        let workload = EtcdWorkload::read(&target, "app=etcd").await.unwrap().unwrap();
+        assert_eq!((workload.describe().as_str(), workload.claim.as_deref()), ("StatefulSet etcd", Some(CLAIM)));
+        let claim = || server.object("persistentvolumeclaims", NAMESPACE, CLAIM).unwrap();
+        let before = claim()["spec"]["volumeName"].as_str().unwrap().to_owned();
+        let chosen = Chosen {
+            artifact,
+            opened: OpenedVolume { snapshots: Arc::new(service.clone()), volume: VolumeId(CLAIM.to_owned()) },
+            workload: workload.clone(),
+            claim: CLAIM.to_owned(),
+            volume: Some(before.clone()),
+            class: Some("fast".to_owned()),
+            is_one_of_several: false,
+            owner: owner.clone(),
+            identity: "pachsnap-restore-x".to_owned(),
+        };
+        workload.scale(0).await.unwrap();
+        keep_volume(&target, &before, &settings()).await.unwrap();
+        // A second time finds what the first has made.
+        for _ in 0..2 {
+            let ((), told) = replace(&target, &chosen, &settings(), &Events::nowhere()).await.unwrap();
+            assert!(told.contains("is over volume volume-"), "{told}");
+        }
+        assert_eq!(service.volumes_made(&owner), 1);
+        let name = claim()["spec"]["volumeName"].as_str().unwrap().to_owned();
+        let volume = server.object("persistentvolumes", "", &name).unwrap();
+        let handle = volume["spec"]["csi"]["volumeHandle"].as_str().unwrap();
+        assert_eq!(service.read(&VolumeId(handle.to_owned())).unwrap(), "what etcd wrote");
+        assert_eq!(volume["spec"]["claimRef"]["name"], CLAIM);
+        for (volume, policy) in [(name, "Retain"), (before, "Retain")] {
+            let volume = server.object("persistentvolumes", "", &volume).unwrap();
+            assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], policy, "{volume}");
+        }
+    }
+}

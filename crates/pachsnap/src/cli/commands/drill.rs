@@ -59,6 +59,8 @@ pub(crate) struct Drill {
 /// By which path the metadata comes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Way {
+    /// The snapshot of the disk under etcd, as a new volume
+    Volume,
     /// etcd's snapshot, key by key
     #[default]
     Etcd,
@@ -124,6 +126,7 @@ impl Drill {
         let staging = config.staging();
         Ok(DrillSettings {
             from: match self.from {
+                Way::Volume => RestoreFrom::Volume,
                 Way::Etcd => RestoreFrom::Etcd,
                 Way::Metadata => RestoreFrom::Metadata,
             },

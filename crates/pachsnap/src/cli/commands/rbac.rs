@@ -65,7 +65,7 @@ impl Rbac {
             }
             Purpose::Resume => Rights::of_resume(namespace, loaders),
             Purpose::Restore => Rights::of_restore(namespace).and(&Rights::of_volume_restore(namespace)),
-            Purpose::Drill => Rights::of_drill(),
+            Purpose::Drill => Rights::of_drill_with_disk(),
         };
         let mut yaml = String::new();
         for (place, rights) in rights.places() {
