@@ -19,8 +19,8 @@ use pachyderm::layout::{self, KeyMap, Layout, Mapped};
 use tokio_util::sync::DropGuard;
 
 use crate::kubernetes::{
-    Backend, CSI_DRIVER, CsiDriver, Etcd, EtcdVolume, KubernetesOptions, KubernetesServer, PachydermDeployment,
-    WorkerControl,
+    Backend, CSI_DRIVER, CsiDriver, Etcd, EtcdVolume, ForwardTarget, KubernetesOptions, KubernetesServer,
+    PachydermDeployment, WorkerControl,
 };
 use crate::pachd::etcd;
 use crate::pachd::folder::FolderObjects;
@@ -246,8 +246,9 @@ impl RecordedCluster {
         kubernetes.set_forward_namespace(NAMESPACE);
         kubernetes.set_forward("app=pachd", 650, pachd.external());
         kubernetes.set_forward("app=pachd", 653, pachd.peer());
-        kubernetes.set_forward("app=etcd", 2379, pachd.etcd());
-        for (member, address) in pachd.etcd_members().into_iter().enumerate() {
+        // What follows etcd's only pod takes them away, and sets them again.
+        kubernetes.set_forward(ForwardTarget::from("app=etcd").in_namespace(NAMESPACE), 2379, pachd.etcd());
+        for (member, address) in pachd.etcd_members().into_iter().enumerate().skip(usize::from(members == 1)) {
             kubernetes.set_forward(format!("etcd-{member}").as_str(), 2379, address);
         }
         let nodes = Nodes {

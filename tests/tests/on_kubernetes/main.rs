@@ -5,6 +5,7 @@
 
 mod days;
 mod disturbed;
+mod drill;
 mod fence;
 mod in_the_cluster;
 mod kills;

@@ -15,7 +15,7 @@ use serde_yaml_ng::Value;
 use crate::{service_account, shared};
 
 /// Verb, group and resource.
-type Right = (String, String, String);
+pub(crate) type Right = (String, String, String);
 
 /// Rights that are printed for what these runs don't do.
 const NOT_USED: [(&str, &str, &str, &str); 4] = [
@@ -26,7 +26,7 @@ const NOT_USED: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// What Roles give, from the YAML that was printed.
-fn printed(yaml: &str) -> BTreeSet<Right> {
+pub(crate) fn printed(yaml: &str) -> BTreeSet<Right> {
     let mut rights = BTreeSet::new();
     let words = |value: &Value| -> Vec<String> {
         value.as_sequence().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
@@ -44,6 +44,25 @@ fn printed(yaml: &str) -> BTreeSet<Right> {
         }
     }
     rights
+}
+
+/// What the bench's ServiceAccount has asked for, by the API server's audit log.
+///
+/// # Panics
+/// When it was refused anything.
+pub(crate) fn used(bench: &RealBench<'_>) -> BTreeSet<Right> {
+    let user = service_account::user(bench);
+    let events = bench.api_server().audit_log().unwrap();
+    let ours: Vec<_> = events.iter().filter(|event| event.user == user && !event.resource.is_empty()).collect();
+    let refused: Vec<_> = ours.iter().filter(|event| event.code == 403).map(|event| &event.request_uri).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let rights = ours.iter().map(|event| {
+        let group = event.event["objectRef"]["apiGroup"].as_str().unwrap_or_default().to_owned();
+        let subresource = if event.subresource.is_empty() { String::new() } else { format!("/{}", event.subresource) };
+        (event.verb.clone(), group, format!("{}{subresource}", event.resource))
+    });
+    // Everybody may ask what he may do.
+    rights.filter(|(_, group, _)| group != "authorization.k8s.io").collect()
 }
 
 /// Loaders of two kinds; free node ports to switch to.
@@ -113,22 +132,7 @@ async fn the_printed_rights_are_those_that_the_api_server_saw_used() {
     assert_said(&bench.run(&["resume", "--force"]).await, 0, &[]);
     assert_as_before(&before, &bench.picture().await);
 
-    let user = service_account::user(&bench);
-    let events = bench.api_server().audit_log().unwrap();
-    let ours: Vec<_> = events.iter().filter(|event| event.user == user && !event.resource.is_empty()).collect();
-    let refused: Vec<_> = ours.iter().filter(|event| event.code == 403).map(|event| &event.request_uri).collect();
-    assert!(refused.is_empty(), "{refused:?}");
-    let used: BTreeSet<Right> = ours
-        .iter()
-        .map(|event| {
-            let group = event.event["objectRef"]["apiGroup"].as_str().unwrap_or_default().to_owned();
-            let subresource =
-                if event.subresource.is_empty() { String::new() } else { format!("/{}", event.subresource) };
-            (event.verb.clone(), group, format!("{}{subresource}", event.resource))
-        })
-        // Everybody may ask what he may do.
-        .filter(|(_, group, _)| group != "authorization.k8s.io")
-        .collect();
+    let used = used(&bench);
     let printed = printed(&yaml);
     let beyond: Vec<_> = used.difference(&printed).collect();
     assert!(beyond.is_empty(), "used without being printed: {beyond:?}");

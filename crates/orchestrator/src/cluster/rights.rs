@@ -69,6 +69,7 @@ const RESTORE: &[Right] = &[
 /// What puts another disk under etcd, in the cluster's namespace.
 const VOLUME_RESTORE: &[Right] = &[
     right("apps", "statefulsets", &["patch"]),
+    right("", "configmaps", &["patch"]),
     right("", "persistentvolumeclaims", &["create", "delete"]),
     right("snapshot.storage.k8s.io", "volumesnapshots", &["create", "delete", "get"]),
 ];

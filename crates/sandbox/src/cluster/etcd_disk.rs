@@ -50,13 +50,13 @@ impl EtcdDisk {
         loop {
             match self.handle_under_pod() {
                 None if reached => {
-                    self.targets().into_iter().for_each(|target| self.kubernetes.remove_forward(&target, PORT));
+                    self.kubernetes.remove_forward(&self.target(), PORT);
                     reached = false;
                 }
                 Some(handle) => {
                     self.mount(&handle);
                     if !reached {
-                        self.targets().into_iter().for_each(|it| self.kubernetes.set_forward(it, PORT, self.address));
+                        self.kubernetes.set_forward(self.target(), PORT, self.address);
                         reached = true;
                     }
                 }
@@ -69,8 +69,8 @@ impl EtcdDisk {
         }
     }
 
-    fn targets(&self) -> [ForwardTarget; 2] {
-        ["app=etcd", "etcd-0"].map(|target| ForwardTarget::from(target).in_namespace(&self.namespace))
+    fn target(&self) -> ForwardTarget {
+        ForwardTarget::from("app=etcd").in_namespace(&self.namespace)
     }
 
     /// The volume under the claim of etcd's pod; none while there is no pod that runs on a volume.
