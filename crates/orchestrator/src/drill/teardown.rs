@@ -1,6 +1,7 @@
 //! Taking away what a drill has made: only what carries its name, and as often as is needed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::record::DrillRecord;
 use super::scratch::{bucket, namespace, volumes};
@@ -11,6 +12,9 @@ use crate::job::{Stores, Target};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use provider::Bucket;
+
+/// How long it is waited at least until a namespace is gone: pods may take their time to end, and what is left costs money.
+const LEAST_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Takes everything away: the namespace, what is in the bucket, what the vault keeps of the drill. The record goes last, and only
 /// when nothing else is left.
@@ -31,7 +35,8 @@ pub(super) async fn tear_down(
             if record.has_disk {
                 volumes::release(&home.kubernetes, record, &settings.restore).await?;
             }
-            namespace::delete(&home.kubernetes, record, settings.restore.stall, settings.restore.poll).await
+            let limit = settings.restore.stall.max(LEAST_PATIENCE);
+            namespace::delete(&home.kubernetes, record, limit, settings.restore.poll).await
         });
         namespace.await?;
         let opened: Arc<dyn Bucket> = stores.open_url(&record.bucket)?.bucket;

@@ -55,5 +55,6 @@ fn state_of(pod: &Pod) -> String {
     let conditions = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten();
     let unmet = conditions.filter(|one| one.status == "False").filter_map(|one| one.message.clone());
     let why: Vec<String> = waiting.chain(unmet).collect();
-    format!("pod {} is {phase}: {}", pod.name_any(), why.join(", "))
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(", ")) };
+    format!("pod {} is {phase}{why}", pod.name_any())
 }
