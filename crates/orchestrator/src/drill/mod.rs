@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The record in the vault is written before the first change and deleted after the last, so that what a killed drill left is
-//! found and removed by [`cleanup`], from any machine. Nothing is removed that doesn't carry the drill's name.
+//! found and removed by [`cleanup()`], from any machine. Nothing is removed that doesn't carry the drill's name.
 
 mod cleanup;
 mod compare_source;
