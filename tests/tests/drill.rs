@@ -202,6 +202,13 @@ async fn a_source_with_auth() {
     assert_eq!(check(&report, "source")["verdict"], "ok", "{report:#}");
     assert!(!report.to_string().contains("a-token"));
     rehearsed.assert_nothing_left();
+
+    // A stream that turns auth on needs a licence, which a cluster that was just made has not.
+    let (ended, report) = rehearsed.drill(&["--from", "metadata"]).await;
+    assert_said(&ended, 26, &[]);
+    let why = check(report.as_ref().unwrap(), "drill")["detail"].as_str().unwrap().to_owned();
+    assert!(why.contains("licence") && why.contains("pachctl enterprise activate"), "{why}");
+    rehearsed.assert_nothing_left();
 }
 
 /// A source that is gone is no reason to fail: that is what a drill is for.

@@ -196,7 +196,10 @@ async fn a_dump_of_pachctl_with_its_objects() {
     let pair = Pair::new().await;
     let file = pair.source.folder().join("full.pachd");
     std::fs::write(&file, &unpacked("alpha.tar.zst")["alpha-full.pachd"]).unwrap();
-    let ended = pair.run(&["restore", "--stream", file.to_str().unwrap()]).await;
+    let url = format!("file://{}", file.display());
+    let missing = pair.run(&["restore", "--stream", &format!("{url}.old")]).await;
+    assert_said(&missing, 12, &["full.pachd.old", "Nothing was changed"]);
+    let ended = pair.run(&["restore", "--stream", &url]).await;
     assert_said(&ended, 0, &[]);
     assert_every_file_is_there(pair.target.pachd.state());
     assert!(ended.stdout.contains("without a manifest"), "{}", ended.stdout);

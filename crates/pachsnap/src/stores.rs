@@ -4,6 +4,7 @@
 mod csi;
 #[cfg(feature = "onprem")]
 mod directory;
+mod object_url;
 #[cfg(feature = "onprem")]
 mod s3_store;
 mod s3_url;
@@ -17,6 +18,7 @@ use orchestrator::manifest::EtcdVolumeRecord;
 use orchestrator::{Error, ErrorKind, Result};
 
 use crate::config::{Config, StoreOptions, StoreSection};
+pub(crate) use object_url::ObjectUrl;
 use s3_url::S3Url;
 #[cfg(not(feature = "onprem"))]
 use without_onprem::{csi, directory, s3_store};

@@ -119,6 +119,9 @@ impl Rehearsal<'_> {
         let target = events.step(Step::ScratchCluster, scratch.make(self.stores.as_ref(), events)).await?;
         let restored = self.bring_back(&target, cancel).await?;
         report.restored(began.elapsed(), &restored);
+        // Where the stream turned auth on, nothing but this gives access.
+        let token = restored.root_token.as_ref().map(|root| root.token.secret().to_owned());
+        let target = Target { token: token.or(target.token.clone()), ..target };
         let compare = compare_source::compare(home, &target, prepared);
         report.check(events.step(Step::CompareSource, compare).await?);
         let deep = VerifySettings::Deep(settings.deep.clone());
@@ -132,7 +135,10 @@ impl Rehearsal<'_> {
     async fn bring_back(&self, target: &Target, cancel: &CancellationToken) -> Result<Restored> {
         let source = RestoreSource::Point(self.vault.clone(), self.run.clone(), self.settings.from);
         let stores = ScratchStores { all: Arc::clone(&self.stores), scratch: self.prepared.bucket.clone() };
-        let settings = RestoreSettings { state: self.record.prefix(), ..self.settings.restore.clone() };
+        // Both go with the drill; the token gives access to a cluster that does so too.
+        let (state, all) = (self.record.prefix(), &self.settings.restore);
+        let root_token_file = all.staging.join(&state).join("root-token");
+        let settings = RestoreSettings { state, root_token_file, ..all.clone() };
         let restored = restore(target, &source, &settings, Arc::new(stores), self.events, cancel.clone()).await;
         restored.map_err(|failure| failure.error)
     }

@@ -11,7 +11,8 @@ use crate::verify::DeepSettings;
 pub struct DrillSettings {
     /// By which path the metadata comes back.
     pub from: RestoreFrom,
-    /// How the restore runs. What it keeps in the vault lies below the drill's own prefix, whatever is said here.
+    /// How the restore runs. What it keeps in the vault and on this machine, a root token among it, lies below the drill's own
+    /// prefix, whatever is said here.
     pub restore: RestoreSettings,
     /// The bucket that the scratch cluster gets.
     pub bucket: ScratchBucket,

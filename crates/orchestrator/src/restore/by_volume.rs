@@ -37,11 +37,12 @@ pub(super) async fn restore(
         stages.enter(if disk.replaced { Stage::Replacing } else { Stage::Stopping });
         events.change("create", format!("ConfigMap {NAME}"), record::write(&maps, &record, settings)).await?;
         events.step(Step::StopPachd, pachd::stop(&look.ground, settings, events)).await?;
-        events.step(Step::StopEtcd, volume::stop(target, &chosen.workload, settings, events)).await?;
         if let Some(before) = &kept {
+            // Before etcd goes: a StatefulSet may delete the claims of pods that it no longer wants.
             let keep = volume::keep_volume(target, before, settings);
             events.change("keep", format!("PersistentVolume {before}"), keep).await?;
         }
+        events.step(Step::StopEtcd, volume::stop(target, &chosen.workload, settings, events)).await?;
         note(&maps, &mut record, settings, |disk| disk.replaced = true).await?;
         stages.enter(Stage::Replacing);
         events.step(Step::ReplaceVolume, volume::replace(target, chosen, settings, events)).await?;

@@ -84,7 +84,9 @@ impl Blueprint {
         let Some(pod) = self.pachd.spec.template.spec.as_mut() else { return };
         pod.node_name = None;
         pod.host_network = None;
-        pod.init_containers = None;
+        if pod.init_containers.take().is_some_and(|all| !all.is_empty()) {
+            self.left_out.push("containers that run before pachd".to_owned());
+        }
         if pod.containers.len() > 1 {
             self.left_out.push("containers beside pachd".to_owned());
             pod.containers.retain(is_pachd);

@@ -139,7 +139,7 @@ impl Drill {
                 through_here: self.through_here,
                 copy_parallelism: pause.copy_parallelism,
                 writer: pause.writer,
-                root_token_file: staging.join("root-token-of-a-drill"),
+                root_token_file: PathBuf::new(),
                 staging,
                 poll: pause.poll,
                 stall: pause.stall,

@@ -18,6 +18,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::cli::{Ended, Session};
 use crate::render::{EventFormat, bytes, stderr_line};
+use crate::stores::ObjectUrl;
 
 /// Options of `extract`.
 #[derive(Debug, Args)]
@@ -34,24 +35,21 @@ pub(crate) struct Extract {
 enum Output {
     Stdout,
     File(PathBuf),
-    Store { folder: String, key: String },
+    Store(ObjectUrl),
 }
 
 impl Output {
     fn of(output: Option<&str>) -> Result<Self, Error> {
-        let invalid = |message: &str, advice: &str| Err(Error::new(ErrorKind::Configuration, message).advise(advice));
         match output {
             None | Some("-") if io::stdout().is_terminal() => {
-                invalid("the metadata stream is no text for a terminal", "name a file with -o, or redirect stdout")
+                Err(Error::new(ErrorKind::Configuration, "the metadata stream is no text for a terminal")
+                    .advise("name a file with -o, or redirect stdout"))
             }
             None | Some("-") => Ok(Self::Stdout),
-            Some(url) if url.contains("://") => match url.rsplit_once('/') {
-                Some((folder, key)) if !key.is_empty() && !folder.ends_with('/') => {
-                    Ok(Self::Store { folder: folder.to_owned(), key: key.to_owned() })
-                }
-                _ => invalid(&format!("{url:?} names no object"), "write it as s3://bucket/folder/name"),
-            },
-            Some(path) => Ok(Self::File(PathBuf::from(path))),
+            Some(text) => Ok(match ObjectUrl::parse(text)? {
+                Some(url) => Self::Store(url),
+                None => Self::File(PathBuf::from(text)),
+            }),
         }
     }
 }
@@ -63,7 +61,7 @@ impl Extract {
     /// Those of the connection and of the stream. A file that could not be completed is removed.
     pub(crate) async fn run(self, session: &Session) -> Result<u8, Ended> {
         let output = Output::of(self.output.as_deref())?;
-        if self.with_objects && matches!(output, Output::Store { .. }) {
+        if self.with_objects && matches!(output, Output::Store(_)) {
             let error = Error::new(ErrorKind::Configuration, "a URL takes the metadata only");
             return Err(error
                 .advise("extract with objects into a file, or clone the bucket: `pachsnap snapshot`")
@@ -82,9 +80,7 @@ impl Extract {
                 match &output {
                     Output::Stdout => Ok(extract_to(&pachd, options, io::stdout(), &events).await?.0),
                     Output::File(path) => to_file(&pachd, options, path, &events).await,
-                    Output::Store { folder, key } => {
-                        to_store(&pachd, options, &staging, stores.as_ref(), folder, key, &events).await
-                    }
+                    Output::Store(url) => to_store(&pachd, options, &staging, stores.as_ref(), url, &events).await,
                 }
             })
             .await;
@@ -118,8 +114,7 @@ async fn to_store(
     options: ExtractOptions,
     staging: &Path,
     stores: &dyn Stores,
-    folder: &str,
-    key: &str,
+    ObjectUrl { folder, key }: &ObjectUrl,
     events: &Events,
 ) -> Result<Extracted, Error> {
     let failed = |cause: io::Error| {
@@ -136,7 +131,7 @@ async fn to_store(
     let body = ReaderStream::with_capacity(file, 1 << 20)
         .map_err(|cause| provider::Error::new(provider::ErrorKind::Other, "read", "staged stream").with_source(cause));
     let request = PutRequest {
-        key: Key::new(key),
+        key: Key::new(key.as_str()),
         mode: PutMode::CreateOnly,
         body: Box::pin(body),
         size: Some(size),

@@ -1,19 +1,26 @@
 //! `pachsnap restore`
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use futures::TryStreamExt as _;
+use orchestrator::job::Stores;
 use orchestrator::outcome::exit_code;
 use orchestrator::restore::{RestoreFrom, RestoreSettings, RestoreSource, Restored, plan, restore};
 use orchestrator::vault::RunState;
 use orchestrator::{Error, ErrorKind};
+use provider::GetRequest;
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::cli::options::StoreOptions;
 use crate::cli::run_name::RunName;
 use crate::cli::{Ended, Session};
 use crate::config::Config;
 use crate::render::{DocumentFormat, EventFormat, print_document, stderr_line, stdout_text};
+use crate::stores::ObjectUrl;
 
 /// Options of `restore`.
 #[derive(Debug, Args)]
@@ -24,9 +31,10 @@ pub(crate) struct Restore {
     /// By which path the metadata comes back
     #[arg(long, value_enum, required_unless_present = "stream")]
     from: Option<Way>,
-    /// A file that `pachctl extract` wrote, instead of a recovery point; the target's bucket must hold the objects
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "from"])]
-    stream: Option<PathBuf>,
+    /// What `pachctl extract` wrote, instead of a recovery point: a file, or a URL (s3://bucket/key, file:///folder/name); the
+    /// target's bucket must hold the objects, unless they are in it
+    #[arg(long, value_name = "FILE|URL", conflicts_with_all = ["run", "from"])]
+    stream: Option<String>,
     /// With --from volume: StorageClass of the new volume; that of the present claim if not given
     #[arg(long, value_name = "NAME", conflicts_with = "stream")]
     volume_class: Option<String>,
@@ -71,9 +79,9 @@ impl Restore {
     pub(crate) async fn run(self, session: &Session) -> Result<u8, Ended> {
         let config = session.config(&[self.stores.flags()])?;
         let target = session.target(&config).await?;
-        let source = session.reading(self.source(session, &config)).await?;
-        let settings = self.settings(&config)?;
         let stores = session.stores(&config);
+        let (source, _fetched) = session.reading(self.source(session, &config, stores.as_ref())).await?;
+        let settings = self.settings(&config)?;
         let progress = session.progress(self.output);
         if self.dry_run {
             let RestoreSource::Point(vault, run, from) = &source else {
@@ -99,9 +107,23 @@ impl Restore {
         Ok(exit_code::OK)
     }
 
-    async fn source(&self, session: &Session, config: &Config) -> Result<RestoreSource, Error> {
+    /// What is restored, and the temporary file that it is in, if it was fetched.
+    async fn source(
+        &self,
+        session: &Session,
+        config: &Config,
+        stores: &dyn Stores,
+    ) -> Result<(RestoreSource, Option<NamedTempFile>), Error> {
         let (run, from) = match (&self.stream, &self.run, self.from) {
-            (Some(stream), ..) => return Ok(RestoreSource::Stream(stream.clone())),
+            (Some(stream), ..) => {
+                return Ok(match ObjectUrl::parse(stream)? {
+                    None => (RestoreSource::Stream(PathBuf::from(stream)), None),
+                    Some(url) => {
+                        let fetched = fetch(stores, &url, &config.staging()).await?;
+                        (RestoreSource::Stream(fetched.path().to_owned()), Some(fetched))
+                    }
+                });
+            }
             (None, Some(run), Some(Way::Volume)) => (run, RestoreFrom::Volume),
             (None, Some(run), Some(Way::Etcd)) => (run, RestoreFrom::Etcd),
             (None, Some(run), Some(Way::Metadata)) => (run, RestoreFrom::Metadata),
@@ -111,7 +133,7 @@ impl Restore {
         };
         let vault = session.vault(config).await?;
         let run = run.resolve(&vault, &[RunState::Complete]).await?;
-        Ok(RestoreSource::Point(vault, run, from))
+        Ok((RestoreSource::Point(vault, run, from), None))
     }
 
     fn settings(&self, config: &Config) -> Result<RestoreSettings, Error> {
@@ -140,6 +162,23 @@ impl Restore {
             stall: pause.stall,
         })
     }
+}
+
+/// Brings a stream from a store to this machine, where only its user can read it.
+async fn fetch(stores: &dyn Stores, url: &ObjectUrl, staging: &Path) -> Result<NamedTempFile, Error> {
+    let unusable = |cause: io::Error| {
+        Error::new(ErrorKind::Failed, format!("the staging folder {} can't be used", staging.display())).because(cause)
+    };
+    let bucket = stores.open_url(&url.folder)?.bucket;
+    let mut stream = bucket.get(&GetRequest::whole(url.key.as_str())).await?;
+    std::fs::create_dir_all(staging).map_err(unusable)?;
+    let temporary = NamedTempFile::new_in(staging).map_err(unusable)?;
+    let mut file = tokio::fs::File::from_std(temporary.reopen().map_err(unusable)?);
+    while let Some(chunk) = stream.body.try_next().await? {
+        file.write_all(&chunk).await.map_err(unusable)?;
+    }
+    file.sync_all().await.map_err(unusable)?;
+    Ok(temporary)
 }
 
 /// What came back, what did not, and what is to be done next.
