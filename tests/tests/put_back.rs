@@ -67,7 +67,9 @@ async fn a_watch_that_breaks_ends_the_pause_at_once() {
     let bench = Bench::new().await;
     let before = bench.picture().await;
     bench.cluster.pachd.faults().delay_operations(Duration::from_secs(3600));
-    let running = snapshot_up_to(&bench, "capture").await;
+    let mut running = snapshot_up_to(&bench, "capture").await;
+    // Only the watch is left on these connections by then.
+    running.wait_for(|event| event["event"] == "artifact-captured" && event["artifact"] == "etcd").await;
     bench.cluster.pachd.drop_etcd_connections();
     let ended = running.end().await;
     assert_ended(&ended, 20);
