@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod kubernetes;
 mod logging;
+mod open_files;
 mod process;
 mod render;
 mod signals;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         }
     };
     logging::start(cli.global.verbose);
+    open_files::allow_all();
     let situation = cli.command.situation(&cli.global);
     match run(cli) {
         Ok(code) => ExitCode::from(code),

@@ -8,6 +8,7 @@ use provider::{Bucket, BucketCapabilities, Error, ErrorKind, Result};
 use tokio::sync::Semaphore;
 
 use super::CloneSpec;
+use super::distance::Distance;
 use super::kept_copies::KeptCopies;
 use super::ledger::Ledger;
 use super::limits::Limits;
@@ -48,6 +49,8 @@ pub(super) struct Context {
     pub(super) copies: Arc<KeptCopies>,
     /// Rooms for the pieces of large objects.
     pub(super) pieces: Arc<Semaphore>,
+    /// How far away the stores are.
+    pub(super) distance: Arc<Distance>,
     shared: Arc<Shared>,
 }
 
@@ -71,6 +74,7 @@ impl Context {
             pace,
             copies: Arc::default(),
             pieces: pieces::rooms(),
+            distance: Arc::default(),
         }
     }
 

@@ -31,16 +31,16 @@ pub(super) enum Outcome {
         changed: bool,
     },
     /// It changed; the clone has the earlier copy, or none.
-    Left,
+    Left(Key),
     /// The source has it no more.
-    Gone,
+    Gone(Key),
 }
 
-/// Copies an object: one whole version of it, never a mixture.
+/// Copies an object, under another key if it is `renamed`: one whole version of it, never a mixture.
 pub(super) async fn copy(
     context: &Context,
     listed: ObjectMeta,
-    to: &Key,
+    renamed: Option<Key>,
     when_changed: WhenChanged,
 ) -> Result<Outcome> {
     let spec = &context.spec;
@@ -48,9 +48,9 @@ pub(super) async fn copy(
     let mut looks = 0;
     let mut backoff = Backoff::new(spec.retry);
     loop {
-        let error = match transfer(context, &object, to).await {
+        let error = match transfer(context, &object, renamed.as_ref().unwrap_or(&object.key)).await {
             Ok(Transferred { version, checksum }) => {
-                let entry = InventoryEntry::new(object, to.clone(), version, checksum);
+                let entry = InventoryEntry::new(object, renamed, version, checksum);
                 return Ok(Outcome::Copied { entry, changed: looks > 0 });
             }
             Err(error) if matches!(error.kind(), ErrorKind::Changed | ErrorKind::NotFound) => error,
@@ -61,7 +61,7 @@ pub(super) async fn copy(
             .await
             .map_err(CloneError::at(spec.source.location()))?;
         match now {
-            None => return Ok(Outcome::Gone),
+            None => return Ok(Outcome::Gone(object.key)),
             Some(now) if now.version == object.version && now.size == object.size => {
                 // The source is as listed, so the answer was about something else: an upload that is gone, the clone's bucket.
                 let again =
@@ -71,7 +71,7 @@ pub(super) async fn copy(
                     None => return Err(CloneError::at(both(context))(error)),
                 }
             }
-            Some(_) if when_changed == WhenChanged::Leave => return Ok(Outcome::Left),
+            Some(_) if when_changed == WhenChanged::Leave => return Ok(Outcome::Left(object.key)),
             Some(now) => {
                 looks += 1;
                 if looks >= MOST_LOOKS {

@@ -23,8 +23,8 @@ pub(super) struct Decision {
 /// What to do with one key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// Copy it as listed here, to this key.
-    Copy(ObjectMeta, Key),
+    /// Copy it as listed here, to this key or the same one.
+    Copy(ObjectMeta, Option<Key>),
     /// The clone has it already.
     Skip(InventoryEntry),
     /// Only the clone has it, and there it stays for now.
@@ -93,28 +93,29 @@ impl Decider {
     }
 
     /// Decides about the next keys of the range.
-    pub(super) async fn page(&mut self, objects: Vec<ObjectMeta>) -> Result<Vec<Decision>> {
+    pub(super) async fn decide(&mut self, objects: impl ExactSizeIterator<Item = ObjectMeta>) -> Result<Vec<Decision>> {
         let mut decisions = Vec::with_capacity(objects.len());
         for object in objects {
             if !self.is_ours(object.key.as_str()) {
                 continue;
             }
-            let to = self.context.spec.rename(&object.key)?;
+            let renamed = self.context.spec.rename(&object.key)?;
+            let to = renamed.as_ref().unwrap_or(&object.key);
             if is_lock(to.as_str()) {
                 return Err(CloneError::KeyNotHeld {
                     destination: self.context.spec.destination.location(),
-                    key: to.into_string(),
+                    key: to.to_string(),
                 });
             }
             self.context.spec.progress.listed(object.size);
             self.read_records(&object.key, &mut decisions).await?;
-            self.read_presents(&to, &mut decisions).await?;
+            self.read_presents(to, &mut decisions).await?;
             let recorded = self.record.take_if(|record| record.source_key == object.key);
-            let there = self.present.take_if(|present| present.key == to);
+            let there = self.present.take_if(|present| present.key == *to);
             let what = match (&self.presents, recorded) {
-                (None, Some(recorded)) if !self.blind && is_recorded(&recorded, &object, &to) => What::Skip(recorded),
-                (None, _) => What::Copy(object, to),
-                (Some(_), recorded) => self.with_listing(object, to, there, recorded),
+                (None, Some(recorded)) if !self.blind && is_recorded(&recorded, &object, to) => What::Skip(recorded),
+                (None, _) => What::Copy(object, renamed),
+                (Some(_), recorded) => self.with_listing(object, renamed, there, recorded),
             };
             decisions.push(Decision { what, extra_before: std::mem::take(&mut self.extra) });
         }
@@ -168,7 +169,8 @@ impl Decider {
         if self.presents.is_some() {
             return;
         }
-        self.only_there(record.source_key, record.destination_key, decisions);
+        let (source, there) = record.into_keys();
+        self.only_there(source, there, decisions);
     }
 
     fn only_present(&mut self, present: ObjectMeta, decisions: &mut Vec<Decision>) {
@@ -180,7 +182,7 @@ impl Decider {
 
     fn only_there(&mut self, source: Key, there: Key, decisions: &mut Vec<Decision>) {
         if self.keep {
-            let kept = What::Keep(InventoryEntry::unknown(source, there));
+            let kept = What::Keep(InventoryEntry::unknown(source, Some(there)));
             decisions.push(Decision { what: kept, extra_before: std::mem::take(&mut self.extra) });
         } else {
             self.extra += 1;
@@ -227,20 +229,20 @@ impl Decider {
     fn with_listing(
         &self,
         object: ObjectMeta,
-        to: Key,
+        renamed: Option<Key>,
         there: Option<ObjectMeta>,
         recorded: Option<InventoryEntry>,
     ) -> What {
-        let Some(there) = there else { return What::Copy(object, to) };
+        let Some(there) = there else { return What::Copy(object, renamed) };
         match recorded {
-            Some(recorded) if is_recorded(&recorded, &object, &to) && is_there(&recorded, &there) => {
+            Some(recorded) if is_recorded(&recorded, &object, &there.key) && is_there(&recorded, &there) => {
                 What::Skip(recorded)
             }
             None if self.is_surely_the_same(&object, &there) => {
                 let checksum = there.checksum.or_else(|| object.checksum.clone());
-                What::Skip(InventoryEntry::new(object, there.key, there.version, checksum))
+                What::Skip(InventoryEntry::new(object, renamed, there.version, checksum))
             }
-            _ => What::Copy(object, to),
+            _ => What::Copy(object, renamed),
         }
     }
 
@@ -255,12 +257,12 @@ impl Decider {
 
 /// Whether the source is what was recorded.
 fn is_recorded(recorded: &InventoryEntry, object: &ObjectMeta, to: &Key) -> bool {
-    recorded.source_version == object.version && recorded.size == object.size && recorded.destination_key == *to
+    recorded.source_version == object.version && recorded.size == object.size && recorded.destination_key() == to
 }
 
 /// Whether the clone is what was recorded.
 fn is_there(recorded: &InventoryEntry, there: &ObjectMeta) -> bool {
-    recorded.destination_version == there.version && recorded.size == there.size
+    *recorded.destination_version() == there.version && recorded.size == there.size
 }
 
 /// A range of the clone that holds the names of all keys of this one, and perhaps others, for a key map that keeps their

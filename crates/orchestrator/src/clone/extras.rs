@@ -119,7 +119,7 @@ impl Present {
             Self::Recorded(context, entries) => {
                 while let Some(entry) = entries.next().await? {
                     if context.spec.includes(entry.source_key.as_str()) {
-                        return Ok(Some((entry.source_key, entry.destination_key)));
+                        return Ok(Some(entry.into_keys()));
                     }
                 }
             }

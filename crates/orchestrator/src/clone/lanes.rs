@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use super::distance::Distance;
 use super::pace::Pace;
 
 /// The lanes of one worker.
@@ -25,7 +26,7 @@ pub(super) struct Lane {
 /// Why there is no lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoLane {
-    /// All are taken.
+    /// All that are worth taking are taken.
     Full,
     /// The store asked for fewer.
     Pace,
@@ -36,9 +37,9 @@ impl Lanes {
         Arc::new(Self { most: most.max(1), taken: AtomicUsize::new(0), freed: Notify::new() })
     }
 
-    /// A lane, if there is one and the pace allows it.
-    pub(super) fn take(self: &Arc<Self>, pace: &Arc<Pace>) -> Result<Lane, NoLane> {
-        if self.taken.load(Ordering::Acquire) >= self.most {
+    /// A lane, if there is one that is worth taking and the pace allows it.
+    pub(super) fn take(self: &Arc<Self>, pace: &Arc<Pace>, distance: &Distance) -> Result<Lane, NoLane> {
+        if self.taken.load(Ordering::Acquire) >= distance.lanes(self.most) {
             return Err(NoLane::Full);
         }
         if !pace.take_off() {
@@ -73,16 +74,16 @@ mod tests {
 
     #[test]
     fn lanes_are_taken_and_given_back() {
-        let (lanes, pace) = (Lanes::new(2), Arc::new(Pace::new(8)));
-        let first = lanes.take(&pace).ok();
-        let second = lanes.take(&pace).ok();
+        let (lanes, pace, distance) = (Lanes::new(2), Arc::new(Pace::new(8)), Distance::default());
+        let first = lanes.take(&pace, &distance).ok();
+        let second = lanes.take(&pace, &distance).ok();
         assert!(first.is_some() && second.is_some());
-        assert_eq!(lanes.take(&pace).err(), Some(NoLane::Full));
+        assert_eq!(lanes.take(&pace, &distance).err(), Some(NoLane::Full));
         drop(first);
-        assert!(lanes.take(&pace).is_ok());
+        assert!(lanes.take(&pace, &distance).is_ok());
         let slow = Arc::new(Pace::new(1));
         drop(second);
-        let _only = lanes.take(&slow);
-        assert_eq!(lanes.take(&slow).err(), Some(NoLane::Pace));
+        let _only = lanes.take(&slow, &distance);
+        assert_eq!(lanes.take(&slow, &distance).err(), Some(NoLane::Pace));
     }
 }

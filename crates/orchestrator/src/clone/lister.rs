@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use provider::{Bucket, Key, ListRequest, ListingStart, ObjectMeta};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::context::{Context, Sort};
 use super::feed::{Batched, Feed};
@@ -18,11 +19,14 @@ const PAGES_AHEAD: usize = 1;
 pub(super) fn list_shared(context: &Context, ranges: &Arc<Ranges>, taken: &Taken) -> Feed<Vec<ObjectMeta>> {
     let (context, ranges, taken) = (context.clone(), Arc::clone(ranges), taken.clone());
     Feed::start(PAGES_AHEAD, move |pages| async move {
-        let bucket = Arc::clone(&context.spec.source);
+        let (bucket, distance) = (Arc::clone(&context.spec.source), Arc::clone(&context.distance));
+        let full = bucket.capabilities().page_keys;
         let mut pages_of = Pages::new(context, bucket, taken.range);
         // A page is asked for when there is room for it, so that none waits in memory beside the channel's.
         while let Ok(room) = pages.reserve().await {
+            let asked = Instant::now();
             let Some((mut page, was_last)) = pages_of.next().await? else { break };
+            distance.listed(asked.elapsed(), page.len() * 2 > full);
             let ended = ranges.advance(taken.id, &mut page, was_last);
             room.send(page);
             if ended {

@@ -17,7 +17,7 @@
 //! [`decision`] merges what is listed with what an earlier pass recorded; [`copier`] copies one object; [`recorder`] brings the
 //! results back into order and writes the [`inventory`]; [`ledger`] keeps its parts. [`shard`] joins these for one range,
 //! [`worker`] runs shards side by side, [`threads`] runs workers, [`pass`] goes through the [`groups`] of keys and lets
-//! [`extras`] delete what only the clone has. [`lanes`], [`pace`] and [`limits`] say how much may be in flight. [`kept_copies`] holds where
+//! [`extras`] delete what only the clone has. [`lanes`], [`pace`], [`distance`] and [`limits`] say how much may be in flight. [`kept_copies`] holds where
 //! large copies are, [`pieces`] reads a large object, and [`plan`] cuts a clone into shards for other processes.
 
 mod alphabet;
@@ -25,6 +25,7 @@ mod context;
 mod copier;
 mod decision;
 mod destination;
+mod distance;
 mod empty;
 mod error;
 mod external_sort;

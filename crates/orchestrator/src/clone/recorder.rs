@@ -21,7 +21,7 @@ use super::shard::Job;
 /// Results that may wait for an earlier one: a large object doesn't stop the small ones.
 const AHEAD: usize = 4096;
 /// Rows in one part.
-const PART_ROWS: u64 = 1_000_000;
+const PART_ROWS: u64 = 1 << 16;
 
 /// What became of one key.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(super) enum Settled {
         /// Whether it is another version than the one listed.
         changed: bool,
     },
-    /// It changed or vanished; the clone may have an earlier copy under the second key.
-    Changed(Key, Key),
+    /// It changed or vanished; the clone may have an earlier copy, under the second key if it is another one.
+    Changed(Key, Option<Key>),
     /// Only the clone has it, and there it stays for now.
     Kept(InventoryEntry),
 }
@@ -167,14 +167,14 @@ impl Recorder {
                 self.last = Some(entry.source_key.clone());
                 self.rows.push(entry);
             }
-            Settled::Changed(key, to) => {
+            Settled::Changed(key, renamed) => {
                 self.facts.changed += 1;
                 self.done.changed_keys.push(key.to_string());
                 self.last = Some(key.clone());
                 // An earlier pass, or a copy whose reply was lost, may have left it in the clone.
                 if self.keep {
                     self.facts.kept += 1;
-                    self.rows.push(InventoryEntry::unknown(key, to));
+                    self.rows.push(InventoryEntry::unknown(key, renamed));
                 } else {
                     self.facts.maybe_more = true;
                 }

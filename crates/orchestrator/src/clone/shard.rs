@@ -22,8 +22,8 @@ use super::ranges::{Ranges, Taken};
 use super::recorder::{Recorded, Recorder, Settled};
 use super::worker::Worker;
 
-/// Pages that are decided about ahead.
-const PAGES_AHEAD: usize = 1;
+/// Keys that are decided about at once, and as many ahead: fewer than a page, for a decision is larger than what was listed.
+const DECIDED_AT_ONCE: usize = 256;
 
 /// What all shards of one group of keys share.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub(super) async fn run(worker: &Worker, context: Context, job: &Job, taken: Tak
                 }
             }
             decided = decisions.next(), if hungry => match decided? {
-                Some(Decided::Page(page)) => waiting.refill(worker, page),
+                Some(Decided::Keys(keys)) => waiting.refill(worker, keys),
                 Some(Decided::End(after_the_last)) => extra = Some(after_the_last),
                 None => extra = extra.or(Some(AfterTheLast::default())),
             },
@@ -102,14 +102,14 @@ fn begin(
             What::Keep(entry) => {
                 recorder.begin(decision.extra_before, Some(Settled::Kept(entry)));
             }
-            What::Copy(object, to) => match worker.lanes.take(&context.pace) {
+            What::Copy(object, renamed) => match worker.lanes.take(&context.pace, &context.distance) {
                 Ok(lane) => {
                     let number = recorder.begin(decision.extra_before, None);
-                    copies.push(copy_in(lane, context.clone(), object, to, job.when_changed, number).boxed());
+                    copies.push(copy_in(lane, context.clone(), object, renamed, job.when_changed, number).boxed());
                 }
                 Err(why) => {
                     let extra_before = decision.extra_before;
-                    waiting.put_back(worker, Decision { what: What::Copy(object, to), extra_before });
+                    waiting.put_back(worker, Decision { what: What::Copy(object, renamed), extra_before });
                     return Some(why);
                 }
             },
@@ -122,14 +122,13 @@ async fn copy_in(
     lane: Lane,
     context: Context,
     object: ObjectMeta,
-    to: Key,
+    renamed: Option<Key>,
     when_changed: WhenChanged,
     number: u64,
 ) -> (u64, Result<Settled>) {
-    let key = object.key.clone();
-    let settled = match copy(&context, object, &to, when_changed).await {
+    let settled = match copy(&context, object, renamed.clone(), when_changed).await {
         Ok(Outcome::Copied { entry, changed }) => Ok(Settled::There { entry, copied: true, changed }),
-        Ok(Outcome::Left | Outcome::Gone) => Ok(Settled::Changed(key, to)),
+        Ok(Outcome::Left(key) | Outcome::Gone(key)) => Ok(Settled::Changed(key, renamed)),
         Err(error) => Err(error),
     };
     drop(lane);
@@ -137,7 +136,8 @@ async fn copy_in(
 }
 
 enum Decided {
-    Page(Vec<Decision>),
+    /// What to do with the next keys.
+    Keys(Vec<Decision>),
     /// This comes after the last key.
     End(AfterTheLast),
 }
@@ -147,14 +147,18 @@ fn decide(context: &Context, job: &Job, taken: &Taken) -> Feed<Decided> {
     let mut decider = Decider::new(context.clone(), job.group.clone(), &job.known, &taken.range, taken.dirty, job.keep);
     let mut pages = list_shared(context, &job.ranges, taken);
     let (ranges, id) = (Arc::clone(&job.ranges), taken.id);
-    Feed::start(PAGES_AHEAD, move |decided: mpsc::Sender<Decided>| async move {
+    Feed::start(1, move |decided: mpsc::Sender<Decided>| async move {
+        let mut page = Vec::new().into_iter();
         loop {
             let Ok(room) = decided.reserve().await else { return Ok(()) };
-            let Some(page) = pages.next().await? else { break };
-            room.send(Decided::Page(decider.page(page).await?));
+            if page.len() == 0 {
+                let Some(next) = pages.next().await? else { break };
+                page = next.into_iter();
+            }
+            room.send(Decided::Keys(decider.decide(page.by_ref().take(DECIDED_AT_ONCE)).await?));
         }
         let (kept, rest) = decider.finish(ranges.through(id).as_ref()).await?;
-        let _ = decided.send(Decided::Page(kept)).await;
+        let _ = decided.send(Decided::Keys(kept)).await;
         let _ = decided.send(Decided::End(rest)).await;
         Ok(())
     })
@@ -163,22 +167,22 @@ fn decide(context: &Context, job: &Job, taken: &Taken) -> Feed<Decided> {
 /// Decisions that are not begun yet; the worker knows how many there are in all.
 #[derive(Default)]
 struct Waiting {
-    page: IntoIter<Decision>,
+    keys: IntoIter<Decision>,
     first: Option<Decision>,
 }
 
 impl Waiting {
     fn is_empty(&self) -> bool {
-        self.first.is_none() && self.page.len() == 0
+        self.first.is_none() && self.keys.len() == 0
     }
 
-    fn refill(&mut self, worker: &Worker, page: Vec<Decision>) {
-        worker.queued(page.len());
-        self.page = page.into_iter();
+    fn refill(&mut self, worker: &Worker, keys: Vec<Decision>) {
+        worker.brought(keys.len());
+        self.keys = keys.into_iter();
     }
 
     fn next(&mut self, worker: &Worker) -> Option<Decision> {
-        let next = self.first.take().or_else(|| self.page.next())?;
+        let next = self.first.take().or_else(|| self.keys.next())?;
         worker.begun();
         Some(next)
     }

@@ -88,12 +88,15 @@ impl CloneSpec {
     ///
     /// # Errors
     /// [`CloneError::KeyNotHeld`] when the clone's store would make another key of it, or the key map has no name for it.
-    pub(super) fn rename(&self, key: &Key) -> Result<Key> {
-        let renamed =
-            if self.key_map.is_identity() { Some(key.clone()) } else { self.key_map.apply(key.as_str()).map(Key::new) };
-        renamed.filter(|key| self.destination.capabilities().keys.holds(key.as_str())).ok_or_else(|| {
-            CloneError::KeyNotHeld { destination: self.destination.location(), key: key.as_str().to_owned() }
-        })
+    pub(super) fn rename(&self, key: &Key) -> Result<Option<Key>> {
+        let not_held =
+            || CloneError::KeyNotHeld { destination: self.destination.location(), key: key.as_str().to_owned() };
+        let renamed = match self.key_map.is_identity() {
+            true => None,
+            false => Some(self.key_map.apply(key.as_str()).map(Key::new).ok_or_else(not_held)?),
+        };
+        let rules = self.destination.capabilities().keys;
+        if rules.holds(renamed.as_ref().unwrap_or(key).as_str()) { Ok(renamed) } else { Err(not_held()) }
     }
 
     /// Whether a key of the source belongs to the clone.

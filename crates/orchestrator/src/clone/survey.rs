@@ -111,7 +111,7 @@ async fn survey_range(
     let mut decider = Decider::new(context.clone(), group.clone(), known, &taken.range, false, false);
     let mut pages = list_shared(context, ranges, &taken);
     while let Some(page) = pages.next().await? {
-        for decision in decider.page(page).await? {
+        for decision in decider.decide(page.into_iter()).await? {
             found.extra += decision.extra_before;
             let size = match decision.what {
                 What::Skip(entry) | What::Keep(entry) => entry.size,

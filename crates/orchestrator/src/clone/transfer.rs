@@ -41,7 +41,9 @@ pub(super) async fn transfer(context: &Context, object: &ObjectMeta, to: &Key) -
         ensure_unchanged(context, object).await?;
     }
     if object.size <= SMALL {
-        context.pace.succeeded(began.elapsed());
+        let took = began.elapsed();
+        context.pace.succeeded(took);
+        context.distance.copied(took);
     }
     Ok(transferred)
 }

@@ -82,8 +82,9 @@ impl Expectations {
             if entry.is_unknown() {
                 continue;
             }
-            let value = (entry.size, entry.destination_version, entry.checksum);
-            sort.push(entry.destination_key.into_string(), value)?;
+            let (size, checksum) = (entry.size, entry.checksum.clone());
+            let (key, version) = entry.into_destination();
+            sort.push(key.into_string(), (size, version, checksum))?;
         }
         sort.sorted().map(Self::Sorted)
     }
@@ -93,12 +94,9 @@ impl Expectations {
             Self::InOrder(entries) => {
                 while let Some(entry) = entries.next().await? {
                     if !entry.is_unknown() {
-                        return Ok(Some(Expected {
-                            key: entry.destination_key,
-                            size: entry.size,
-                            version: entry.destination_version,
-                            checksum: entry.checksum,
-                        }));
+                        let (size, checksum) = (entry.size, entry.checksum.clone());
+                        let (key, version) = entry.into_destination();
+                        return Ok(Some(Expected { key, size, version, checksum }));
                     }
                 }
                 Ok(None)

@@ -1,4 +1,5 @@
-//! One worker: runs shards side by side on one thread, and takes another range whenever its lanes have nothing to do.
+//! One worker: runs shards side by side on one thread, and takes more ranges when its lanes have nothing to do for all that the
+//! ranges it has bring in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,10 +19,18 @@ pub(super) struct Worker {
     pub(super) lanes: Arc<Lanes>,
     /// Decisions that no shard has begun yet.
     queued: AtomicUsize,
+    /// How often a shard brought some.
+    brought: AtomicUsize,
     hungry: Notify,
 }
 
 impl Worker {
+    /// A shard has more decisions.
+    pub(super) fn brought(&self, more: usize) {
+        self.brought.fetch_add(1, Ordering::Relaxed);
+        self.queued(more);
+    }
+
     /// More decisions wait.
     pub(super) fn queued(&self, more: usize) {
         self.queued.fetch_add(more, Ordering::Relaxed);
@@ -42,15 +51,29 @@ impl Worker {
 
 /// Works on the job until no range is left, with a share of all lanes and listers.
 pub(super) async fn work(context: Context, job: Arc<Job>, lanes: usize, listers: usize) -> Result<Vec<Recorded>> {
-    let worker = Worker { lanes: Lanes::new(lanes), queued: AtomicUsize::new(0), hungry: Notify::new() };
+    let worker = Worker {
+        lanes: Lanes::new(lanes),
+        queued: AtomicUsize::new(0),
+        brought: AtomicUsize::new(0),
+        hungry: Notify::new(),
+    };
     let mut shards = FuturesUnordered::new();
     let mut done = Vec::new();
+    // Ranges to have, and how often decisions were brought when that was settled.
+    let (mut wanted, mut then) = (1, 0);
     loop {
         let changed = job.ranges.changed();
         tokio::pin!(changed);
         // What changes from here on is not missed.
         changed.as_mut().enable();
-        while shards.len() < listers.max(1) && (shards.is_empty() || worker.queued.load(Ordering::Relaxed) == 0) {
+        let brought = worker.brought.load(Ordering::Relaxed);
+        let is_hungry = worker.queued.load(Ordering::Relaxed) == 0;
+        if is_hungry && shards.len() >= wanted && brought >= then + shards.len() {
+            // Each of them has had its turn, and it was not enough.
+            (wanted, then) = (2 * wanted, brought);
+        }
+        let wanted = wanted.min(context.distance.ranges(listers));
+        while shards.is_empty() || (is_hungry && shards.len() < wanted) {
             let Some(taken) = job.ranges.take() else { break };
             shards.push(shard::run(&worker, context.for_shard(), &job, taken));
         }

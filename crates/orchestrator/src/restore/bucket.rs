@@ -175,7 +175,7 @@ async fn same_objects(point: &Point, keys: &KeysBetween, copied: &Inventory) -> 
     loop {
         let expected = loop {
             match recorded.next().await? {
-                Some(entry) if entry.is_unknown() || !keys.includes(entry.destination_key.as_str()) => {}
+                Some(entry) if entry.is_unknown() || !keys.includes(entry.destination_key().as_str()) => {}
                 next => break next,
             }
         };
@@ -190,8 +190,8 @@ async fn same_objects(point: &Point, keys: &KeysBetween, copied: &Inventory) -> 
             (Some(expected), Some(copied)) if is_copy_of(&copied, &expected) => objects += 1,
             (expected, copied) => {
                 let key = match (&expected, &copied) {
-                    (Some(expected), Some(copied)) => (&expected.destination_key).min(&copied.source_key).to_string(),
-                    (Some(one), None) => one.destination_key.to_string(),
+                    (Some(expected), Some(copied)) => expected.destination_key().min(&copied.source_key).to_string(),
+                    (Some(one), None) => one.destination_key().to_string(),
                     (None, Some(one)) => one.source_key.to_string(),
                     (None, None) => String::new(),
                 };
@@ -209,8 +209,8 @@ fn is_copy_of(copied: &InventoryEntry, recorded: &InventoryEntry) -> bool {
         (Some(Checksum::Sha256(copied)), Some(Checksum::Sha256(recorded))) => copied == recorded,
         _ => true,
     };
-    copied.source_key == recorded.destination_key
+    copied.source_key == *recorded.destination_key()
         && copied.size == recorded.size
-        && copied.source_version == recorded.destination_version
+        && copied.source_version == *recorded.destination_version()
         && same_checksum
 }

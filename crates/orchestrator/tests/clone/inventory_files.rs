@@ -24,7 +24,7 @@ async fn parts_are_sorted_digested_private_and_speak_for_a_range() {
         assert!(keys.is_sorted() && keys.iter().all(|key| part.facts.range.contains(key)));
         assert_eq!(part.facts.ends, keys.first().cloned().zip(keys.last().cloned()));
     }
-    let merged: Vec<_> = all(&pass.inventory).await.into_iter().map(|entry| entry.destination_key).collect();
+    let merged: Vec<_> = all(&pass.inventory).await.into_iter().map(|entry| entry.into_destination().0).collect();
     let wanted: Vec<_> = world.source.snapshot().unwrap().into_iter().map(|(key, _)| key).collect();
     assert_eq!(merged, wanted);
 }

@@ -42,7 +42,7 @@ async fn a_pre_copy_of_blocks_copies_blocks_and_deletes_nothing() {
     let keys: Vec<_> = world.clone.snapshot().unwrap().into_iter().map(|(key, _)| key.into_string()).collect();
     assert!(keys.iter().all(|key| key.starts_with("pach/block/")) && keys.len() > 20);
     let recorded_keys: Vec<_> =
-        all(&first.inventory).await.into_iter().map(|entry| entry.destination_key.into_string()).collect();
+        all(&first.inventory).await.into_iter().map(|entry| entry.into_destination().0.into_string()).collect();
     assert_eq!(recorded_keys, keys);
 
     delete_now(&world.source, "pach/block/000001");

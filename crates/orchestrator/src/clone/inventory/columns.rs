@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use bytes::BytesMut;
 use jiff::Timestamp;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int64Type};
 use parquet::errors::{ParquetError, Result};
@@ -21,19 +22,16 @@ type Group<'a> = SerializedRowGroupWriter<'a, DigestWriter<File>>;
 /// Writes entries as one group of rows.
 pub(super) fn write(file: &mut SerializedFileWriter<DigestWriter<File>>, entries: &[InventoryEntry]) -> Result<()> {
     let mut group = file.next_row_group()?;
-    let keys: Vec<ByteArray> = entries.iter().map(|entry| text(entry.source_key.as_str())).collect();
+    let keys: Vec<ByteArray> = cut(entries.iter().map(|entry| entry.source_key.as_str().as_bytes())).collect();
     column::<ByteArrayType>(&mut group, &keys, None)?;
     let sizes = entries.iter().map(|entry| i64::try_from(entry.size)).collect::<std::result::Result<Vec<_>, _>>();
     column::<Int64Type>(&mut group, &sizes.map_err(|error| ParquetError::External(Box::new(error)))?, None)?;
     versions(&mut group, entries.iter().map(|entry| Some(&entry.source_version)))?;
     let modified = |entry: &InventoryEntry| Some(entry.source_modified?.as_millisecond());
     optional::<Int64Type>(&mut group, entries.iter().map(modified))?;
-    let renamed = |entry: &InventoryEntry| {
-        (entry.destination_key != entry.source_key).then(|| text(entry.destination_key.as_str()))
-    };
-    optional::<ByteArrayType>(&mut group, entries.iter().map(renamed))?;
-    let own = |entry: &'_ InventoryEntry| entry.destination_version != entry.source_version;
-    versions(&mut group, entries.iter().map(|entry| own(entry).then_some(&entry.destination_version)))?;
+    let renamed = entries.iter().map(|entry| entry.renamed.as_ref().map(|key| text(key.as_str())));
+    optional::<ByteArrayType>(&mut group, renamed)?;
+    versions(&mut group, entries.iter().map(|entry| entry.own_version.as_ref()))?;
     let checksum = |entry: &InventoryEntry| {
         entry.checksum.as_ref().map(|checksum| ByteArray::from(checksum_text::to_text(checksum).into_bytes()))
     };
@@ -64,8 +62,8 @@ pub(super) fn read(group: &dyn RowGroupReader) -> Result<Vec<InventoryEntry>> {
         let size = sizes.next().flatten().and_then(|size| u64::try_from(size).ok());
         let source_version = version(source_etags.next().flatten(), source_versions.next().flatten())?
             .ok_or_else(|| general("an object without a version".to_owned()))?;
-        let destination_version = version(etags.next().flatten(), versions.next().flatten())?;
-        let destination_key = destination_keys.next().flatten().map(string).transpose()?;
+        let own_version = version(etags.next().flatten(), versions.next().flatten())?;
+        let renamed = destination_keys.next().flatten().map(string).transpose()?.map(Key::new);
         let millisecond = modified.next().flatten();
         let modified = millisecond.map(Timestamp::from_millisecond).transpose();
         let checksum = checksums.next().flatten().map(string).transpose()?;
@@ -74,8 +72,8 @@ pub(super) fn read(group: &dyn RowGroupReader) -> Result<Vec<InventoryEntry>> {
         entries.push(InventoryEntry {
             size: size.ok_or_else(|| general("an object without a size, or one below zero".to_owned()))?,
             source_modified: modified.map_err(|error| ParquetError::External(Box::new(error)))?,
-            destination_key: destination_key.map_or_else(|| source_key.clone(), Key::new),
-            destination_version: destination_version.unwrap_or_else(|| source_version.clone()),
+            renamed: renamed.filter(|key| *key != source_key),
+            own_version: own_version.filter(|version| *version != source_version),
             checksum: checksum.transpose()?,
             source_key,
             source_version,
@@ -89,15 +87,26 @@ fn text(text: &str) -> ByteArray {
 }
 
 /// Versions in two columns: 32 hexadecimal digits as their 16 bytes, everything else as text.
-fn versions<'e>(group: &mut Group<'_>, versions: impl Iterator<Item = Option<&'e ObjectVersion>>) -> Result<()> {
-    let (mut etags, mut others) = (Vec::with_capacity(GROUP_ROWS), Vec::with_capacity(GROUP_ROWS));
-    for version in versions {
-        let etag = version.and_then(|version| hexadecimal::digest(&version.0));
-        others.push(version.filter(|_| etag.is_none()).map(|version| text(&version.0)));
-        etags.push(etag.map(|etag| FixedLenByteArray::from(ByteArray::from(etag.to_vec()))));
-    }
-    optional::<FixedLenByteArrayType>(group, etags.into_iter())?;
-    optional::<ByteArrayType>(group, others.into_iter())
+fn versions<'e>(
+    group: &mut Group<'_>,
+    versions: impl Iterator<Item = Option<&'e ObjectVersion>> + Clone,
+) -> Result<()> {
+    let digest = |version: Option<&ObjectVersion>| hexadecimal::digest(&version?.0);
+    let digests: Vec<Option<[u8; 16]>> = versions.clone().map(digest).collect();
+    let mut etags = cut(digests.iter().flatten().map(<[u8; 16]>::as_slice));
+    let etags = digests.iter().map(|digest| digest.and_then(|_| etags.next()).map(FixedLenByteArray::from));
+    optional::<FixedLenByteArrayType>(group, etags)?;
+    let others = versions.zip(&digests);
+    let others = others.map(|(version, digest)| version.filter(|_| digest.is_none()).map(|version| text(&version.0)));
+    optional::<ByteArrayType>(group, others)
+}
+
+/// Values cut from one buffer: cheaper than a buffer for each.
+fn cut<'v>(values: impl Iterator<Item = &'v [u8]> + Clone) -> impl Iterator<Item = ByteArray> {
+    let mut all = BytesMut::with_capacity(values.clone().map(<[u8]>::len).sum());
+    values.clone().for_each(|value| all.extend_from_slice(value));
+    let mut all = all.freeze();
+    values.map(move |value| ByteArray::from(all.split_to(value.len())))
 }
 
 fn version(etag: Option<FixedLenByteArray>, text: Option<ByteArray>) -> Result<Option<ObjectVersion>> {

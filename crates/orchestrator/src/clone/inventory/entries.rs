@@ -33,6 +33,8 @@ struct Series {
     parts: VecDeque<InventoryPart>,
     open: Option<OpenPart>,
     group: VecDeque<InventoryEntry>,
+    /// Whether the whole group that was read last lies in the range.
+    inside: bool,
     last: Option<Key>,
 }
 
@@ -57,6 +59,7 @@ impl Entries {
                     parts: VecDeque::from([part]),
                     open: None,
                     group: VecDeque::new(),
+                    inside: false,
                     last: None,
                 }),
             }
@@ -96,7 +99,8 @@ impl Series {
     /// Key of the next entry in the range.
     async fn peek(&mut self, range: &KeyRange) -> Result<Option<&Key>> {
         loop {
-            while self.group.front().is_some_and(|entry| !range.contains(entry.source_key.as_str())) {
+            let outside = |entry: &InventoryEntry| !range.contains(entry.source_key.as_str());
+            while !self.inside && self.group.front().is_some_and(outside) {
                 let skipped = self.group.pop_front().map(|entry| entry.source_key);
                 let behind = |key: Key| {
                     range.through.as_ref().is_some_and(|through| key > *through)
@@ -139,12 +143,18 @@ impl Series {
         let (open, entries) = tokio::task::spawn_blocking(read)
             .await
             .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        let mut last = self.last.as_ref();
         for entry in &entries {
-            if self.last.as_ref().is_some_and(|last| *last >= entry.source_key) {
+            if last.is_some_and(|last| *last >= entry.source_key) {
                 return Err(self.twice(&entry.source_key));
             }
-            self.last = Some(entry.source_key.clone());
+            last = Some(&entry.source_key);
         }
+        self.last = last.cloned();
+        let ends = entries.first().zip(entries.last());
+        self.inside = ends.is_some_and(|(first, last)| {
+            range.contains(first.source_key.as_str()) && range.contains(last.source_key.as_str())
+        });
         self.open = open;
         self.group = entries.into();
         Ok(true)

@@ -39,26 +39,52 @@ pub struct InventoryEntry {
     pub source_version: ObjectVersion,
     /// Last change of the source, to the millisecond.
     pub source_modified: Option<Timestamp>,
-    /// The key in the clone.
-    pub destination_key: Key,
-    /// ETag or generation of the copy.
-    pub destination_version: ObjectVersion,
+    /// The key in the clone, where it is another one.
+    renamed: Option<Key>,
+    /// ETag or generation of the copy, where it is not the source's.
+    own_version: Option<ObjectVersion>,
     /// A checksum of the content, if one is known.
     pub checksum: Option<Checksum>,
 }
 
 impl InventoryEntry {
-    /// An entry for what the clone may have under a key, whatever it is: it is as no source's version is.
-    pub(super) fn unknown(source_key: Key, destination_key: Key) -> Self {
+    /// An entry for what the clone may have under a key, whatever it is: it is as no source's version is. `renamed` is the key in
+    /// the clone, where it is another one.
+    pub(super) fn unknown(source_key: Key, renamed: Option<Key>) -> Self {
         Self {
-            source_key,
             size: 0,
             source_version: ObjectVersion(String::new()),
             source_modified: None,
-            destination_key,
-            destination_version: ObjectVersion(String::new()),
+            renamed: renamed.filter(|key| *key != source_key),
+            own_version: None,
             checksum: None,
+            source_key,
         }
+    }
+
+    /// The key in the clone.
+    #[must_use]
+    pub fn destination_key(&self) -> &Key {
+        self.renamed.as_ref().unwrap_or(&self.source_key)
+    }
+
+    /// ETag or generation of the copy.
+    #[must_use]
+    pub fn destination_version(&self) -> &ObjectVersion {
+        self.own_version.as_ref().unwrap_or(&self.source_version)
+    }
+
+    /// The key in the clone, and the ETag or generation of the copy.
+    #[must_use]
+    pub fn into_destination(self) -> (Key, ObjectVersion) {
+        (self.renamed.unwrap_or(self.source_key), self.own_version.unwrap_or(self.source_version))
+    }
+
+    /// The keys in the source and in the clone.
+    #[must_use]
+    pub fn into_keys(self) -> (Key, Key) {
+        let destination = self.renamed.unwrap_or_else(|| self.source_key.clone());
+        (self.source_key, destination)
     }
 
     /// Whether nothing is said of an object, only that the clone may have one under this key which the source lacks.
@@ -67,21 +93,22 @@ impl InventoryEntry {
         self.source_version.0.is_empty()
     }
 
+    /// `renamed` is the key in the clone, where it is another one.
     pub(super) fn new(
         source: ObjectMeta,
-        destination_key: Key,
+        renamed: Option<Key>,
         destination_version: ObjectVersion,
         checksum: Option<Checksum>,
     ) -> Self {
         let to_millisecond =
             |modified: Timestamp| Timestamp::from_millisecond(modified.as_millisecond()).unwrap_or(modified);
         Self {
+            renamed: renamed.filter(|key| *key != source.key),
+            own_version: Some(destination_version).filter(|version| *version != source.version),
             source_key: source.key,
             size: source.size,
             source_version: source.version,
             source_modified: source.modified.map(to_millisecond),
-            destination_key,
-            destination_version,
             checksum,
         }
     }

@@ -74,8 +74,8 @@ pub(super) fn properties(first: &[InventoryEntry]) -> Result<WriterPropertiesPtr
     let texts = [
         ("source_key", true),
         ("source_version", has(&|entry| is_text(&entry.source_version))),
-        ("destination_key", has(&|entry| entry.destination_key != entry.source_key)),
-        ("destination_version", has(&|entry| is_text(&entry.destination_version))),
+        ("destination_key", has(&|entry| entry.renamed.is_some())),
+        ("destination_version", has(&|entry| entry.own_version.as_ref().is_some_and(is_text))),
         ("checksum", has(&|entry| entry.checksum.is_some())),
     ];
     let mut properties = WriterProperties::builder()

@@ -39,7 +39,7 @@ pub(super) fn keys_of(
                     Wanted::Tags => matches!(kind, KeyKind::Tag { .. }),
                 };
                 if is_wanted {
-                    return Ok(Some(((entry.destination_key, kind), entries)));
+                    return Ok(Some(((entry.into_destination().0, kind), entries)));
                 }
             }
             Ok(None)

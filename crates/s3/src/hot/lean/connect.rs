@@ -32,12 +32,18 @@ use crate::hot::choice::WhySdk;
 /// a connection that the store is just closing.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// The pool. Clones share it.
+/// Bytes read at once where answers are small: a connection that copies keeps as much in memory, and there are hundreds.
+const SMALL_ANSWER: usize = 4096;
+
+/// The pools. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Connections {
-    pool: Client<Connect, Empty<Bytes>>,
+    copies: Pool,
+    pages: Pool,
     connect: Connect,
 }
+
+type Pool = Client<Connect, Empty<Bytes>>;
 
 impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,18 +73,22 @@ impl Connections {
     }
 
     fn over(connect: Connect) -> Self {
-        // A request is sent again by the pool only when a kept connection was closed before anything of it was sent.
-        let pool = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .set_host(false)
-            .build(connect.clone());
-        Self { pool, connect }
+        // A request is sent again by a pool only when a kept connection was closed before anything of it was sent.
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).set_host(false);
+        let pages = builder.build(connect.clone());
+        let copies = builder.http1_read_buf_exact_size(SMALL_ANSWER).build(connect.clone());
+        Self { copies, pages, connect }
     }
 
-    /// Sends a request and waits for the headers of its answer.
-    pub(super) async fn send(&self, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Failure> {
-        self.pool.request(request).await.map_err(Failure::Unsent)
+    /// Sends a request for a copy and waits for the headers of its answer.
+    pub(super) async fn send_copy(&self, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Failure> {
+        self.copies.request(request).await.map_err(Failure::Unsent)
+    }
+
+    /// Sends a request for a page and waits for the headers of its answer.
+    pub(super) async fn send_list(&self, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Failure> {
+        self.pages.request(request).await.map_err(Failure::Unsent)
     }
 }
 

@@ -157,13 +157,13 @@ impl Lean {
             // The headers may come at once and the body when the copy is done.
             Pace::Patient => {
                 let whole = async {
-                    let (parts, body) = self.connections.send(request).await?.into_parts();
+                    let (parts, body) = self.connections.send_copy(request).await?.into_parts();
                     Ok((parts, body::collect(body, ANSWER_BYTES, copy).await?))
                 };
                 timeout(copy, whole).await.map_err(|_| Failure::Late(copy))?
             }
             Pace::Quick => {
-                let response = timeout(answer, self.connections.send(request)).await;
+                let response = timeout(answer, self.connections.send_list(request)).await;
                 let (parts, body) = response.map_err(|_| Failure::Late(answer))??.into_parts();
                 let body = timeout(answer, body::collect(body, PAGE_BYTES, stall)).await;
                 Ok((parts, body.map_err(|_| Failure::Slow(answer))??))

@@ -30,8 +30,11 @@ use crate::process;
 use crate::render::{EventFormat, bytes, seconds, stderr_line, stdout_text};
 use crate::stores::ConfiguredStores;
 
-/// Objects in flight for each thread, and as many for the first one: what a thread keeps busy with at 20 ms a copy.
+/// Objects in flight for each thread, and as many for the first one, where each passes through this machine.
 const LANES: usize = 128;
+
+/// The same where the store copies by itself: what a thread keeps busy with at 20 ms a copy.
+const LANES_IN_STORE: usize = 256;
 
 /// Everything opened and decided, before anything is written.
 struct Prepared {
@@ -101,11 +104,12 @@ impl Clone {
     fn spec(&self, source: Opened, destination: Opened, path: CopyPath, events: &Events) -> CloneSpec {
         let spec = CloneSpec::new(source.bucket, destination.bucket, path, order());
         let threads = self.threads.unwrap_or_else(threads);
+        let lanes = if path == CopyPath::ServerSide { LANES_IN_STORE } else { LANES };
         CloneSpec {
             in_turn: self.in_turn,
             key_map: self.key_map.clone(),
             filter: filter::of(&self.include, &self.exclude),
-            concurrency: self.max_concurrency.unwrap_or(LANES * (threads + 1)),
+            concurrency: self.max_concurrency.unwrap_or(lanes * (threads + 1)),
             listers: self.listers,
             threads,
             ceilings: self.ceilings(),

@@ -58,7 +58,8 @@ pub(crate) struct Clone {
     /// Copy through this machine, also inside one store
     #[arg(long)]
     pub(super) through_here: bool,
-    /// Most objects in flight at once, fewer while the store answers no faster for more; 128 and 128 for each thread, if not given
+    /// Most objects in flight at once, fewer while the store answers no faster for more; 256 and 256 for each thread, half as many
+    /// through this machine, if not given
     #[arg(long, value_name = "N", help_heading = "Limits", value_parser = at_least_one)]
     pub(super) max_concurrency: Option<usize>,
     /// Most requests a second, to both stores together

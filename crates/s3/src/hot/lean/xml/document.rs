@@ -109,7 +109,7 @@ impl<'a> Document<'a> {
     fn plain_text(&mut self) -> Option<&'a [u8]> {
         let at = usize::try_from(self.reader.buffer_position()).ok()?;
         let rest = self.bytes.get(at..)?;
-        let length = rest.iter().position(|byte| *byte == b'<')?;
+        let length = memchr::memchr(b'<', rest)?;
         if rest.get(length + 1) != Some(&b'/') {
             return None;
         }
