@@ -62,6 +62,18 @@ impl<'a> RealBench<'a> {
         bench
     }
 
+    /// Serves cluster *gamma*, which is empty and whose etcd runs on its disk.
+    ///
+    /// # Panics
+    /// When it can't be served.
+    pub async fn empty_on_disk(kubernetes: &'a KubernetesBench, namespace: &str) -> Self {
+        let client = kubernetes.api().client().await.expect("a client");
+        let cluster = ClusterOnKubernetes::gamma(kubernetes, namespace, ClusterOptions::default()).await;
+        let bench = Self::around(kubernetes, cluster.expect("the empty cluster can be deployed"), client);
+        bench.wait_until_ready().await;
+        bench
+    }
+
     /// A bench around a cluster that is served, with kubeconfig and configuration.
     pub(crate) fn around(kubernetes: &'a KubernetesBench, cluster: ClusterOnKubernetes, client: Client) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");

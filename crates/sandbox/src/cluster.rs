@@ -2,6 +2,8 @@
 
 mod etcd_disk;
 #[cfg(feature = "programs")]
+mod etcd_on_node;
+#[cfg(feature = "programs")]
 mod kubernetes_workers;
 #[cfg(feature = "programs")]
 pub mod on_kubernetes;
@@ -13,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use etcd_disk::EtcdDisk;
+use etcd_disk::{EtcdDisk, MountedDisk};
 use other_namespaces::Nodes;
 use pachyderm::layout::{self, KeyMap, Layout, Mapped};
 use tokio_util::sync::DropGuard;
@@ -265,10 +267,8 @@ impl RecordedCluster {
                 kubernetes: kubernetes.view(),
                 namespace: NAMESPACE.to_owned(),
                 csi: kubernetes.shared_csi(),
-                store: Arc::clone(&pachd.state().store),
-                member: pachd.etcd_membership().members()[0].clone(),
                 address: pachd.etcd(),
-                mounted,
+                disk: MountedDisk { mounted, ..MountedDisk::of(&pachd) },
             };
             guards.push(disk.start());
         }

@@ -11,6 +11,7 @@ mod in_the_cluster;
 mod kills;
 mod large_record;
 mod recovery_point;
+mod restore_volume;
 mod rights;
 mod script;
 mod service_account;

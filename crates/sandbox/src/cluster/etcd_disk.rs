@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{ETCD_DATABASE, write_database};
 use crate::kubernetes::{CsiDriver, ForwardTarget, KubernetesView};
-use crate::pachd::etcd;
+use crate::pachd::{PachdServer, etcd};
 
 /// How soon pods are looked at again after a change.
 const SETTLE: Duration = Duration::from_millis(5);
@@ -22,9 +22,15 @@ pub(super) struct EtcdDisk {
     pub(super) kubernetes: KubernetesView,
     pub(super) namespace: String,
     pub(super) csi: Arc<CsiDriver>,
+    pub(super) address: SocketAddr,
+    pub(super) disk: MountedDisk,
+}
+
+/// What a member of etcd serves, and the volume that it is on.
+#[derive(Clone)]
+pub(super) struct MountedDisk {
     pub(super) store: Arc<etcd::Store>,
     pub(super) member: etcd::Identity,
-    pub(super) address: SocketAddr,
     /// Handle of the volume whose content is served; empty before the first is there, which is taken for that.
     pub(super) mounted: Arc<Mutex<String>>,
 }
@@ -54,7 +60,7 @@ impl EtcdDisk {
                     reached = false;
                 }
                 Some(handle) => {
-                    self.mount(&handle);
+                    self.disk.mount(&handle, |handle| self.csi.volume_folder(handle));
                     if !reached {
                         self.kubernetes.set_forward(self.target(), PORT, self.address);
                         reached = true;
@@ -87,9 +93,20 @@ impl EtcdDisk {
         let volume = self.kubernetes.object("persistentvolumes", "", claim["spec"]["volumeName"].as_str()?)?;
         volume["spec"]["csi"]["volumeHandle"].as_str().map(str::to_owned)
     }
+}
 
-    /// Leaves what is served on the volume that it came from, and serves what is on this one.
-    fn mount(&self, handle: &str) {
+impl MountedDisk {
+    /// The disk of pachd's only member of etcd, which is on no volume yet.
+    pub(super) fn of(pachd: &PachdServer) -> Self {
+        Self {
+            store: Arc::clone(&pachd.state().store),
+            member: pachd.etcd_membership().members()[0].clone(),
+            mounted: Arc::default(),
+        }
+    }
+
+    /// Leaves what is served on the volume that it came from, and serves what is on this one. `folder` is where a volume is.
+    pub(super) fn mount(&self, handle: &str, folder: impl Fn(&str) -> Option<PathBuf>) {
         let mut mounted = self.mounted.lock().unwrap_or_else(PoisonError::into_inner);
         if *mounted == handle {
             return;
@@ -98,7 +115,7 @@ impl EtcdDisk {
             handle.clone_into(&mut mounted);
             return;
         }
-        let file = |handle: &str| self.csi.volume_folder(handle).map(|folder| folder.join(ETCD_DATABASE));
+        let file = |handle: &str| folder(handle).map(|folder| folder.join(ETCD_DATABASE));
         let left = file(&mounted).map_or(Ok(()), |file| write_database(&self.store, &self.member, &file));
         if let Err(error) = left {
             tracing::warn!(%error, volume = *mounted, "what etcd held could not be left on its disk");

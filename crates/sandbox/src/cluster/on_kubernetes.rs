@@ -1,6 +1,7 @@
 //! A recorded cluster whose Kubernetes is a real one: its objects are the API server's, its pods are kwok's, and pachd, etcd
 //! and S3 are the sandbox's, at the address that the pods say they have.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kube::api::{DynamicObject, PostParams};
@@ -8,14 +9,16 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio_util::sync::DropGuard;
 
+use super::etcd_on_node::{EtcdOnNode, keep_on_disk};
 use super::kubernetes_workers::KubernetesWorkers;
 use super::{BUCKET, ClusterOptions, Load, StartError, Storage, start_store};
 use crate::kubernetes::{Etcd, EtcdVolume, PachydermDeployment};
 use crate::pachd::recorded;
 use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
 use crate::programs::ProgramError;
-use crate::programs::kubernetes::{ApiServer, NODE, STORAGE_CLASS};
+use crate::programs::kubernetes::{ApiServer, KubernetesBench, NODE, STORAGE_CLASS};
 use crate::s3::S3Server;
 
 /// Where pods say that they are: where the sandbox serves.
@@ -42,6 +45,8 @@ pub struct ClusterOnKubernetes {
     pub pachd: PachdServer,
     /// The namespace.
     pub namespace: String,
+    /// etcd's only member, where it is as a node would have it.
+    etcd: Option<EtcdOnNode>,
 }
 
 impl ClusterOnKubernetes {
@@ -59,15 +64,51 @@ impl ClusterOnKubernetes {
         let clock = ExtractClock::Recorded(recorded::alpha_clock()?);
         let id = uuid::Uuid::new_v4().simple().to_string();
         let cluster = Self::serve(kubernetes, namespace, &options, (recorded::load_alpha, clock), id.clone()).await?;
-        let backend = options.storage.backend(cluster.s3.addr().to_string(), options.access_key);
-        let mut deployment = PachydermDeployment::new(namespace, backend);
+        cluster.deploy(kubernetes, options, id, node_ports).await?;
+        Ok(cluster)
+    }
+
+    /// Serves cluster *gamma*, which is empty, in a new namespace. Its etcd is as a node would have it: reached while its pod runs,
+    /// and serving what is on the disk under the pod's claim.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn gamma(bench: &KubernetesBench, namespace: &str, options: ClusterOptions) -> Result<Self, StartError> {
+        let kubernetes = bench.api();
+        let load = (recorded::load_gamma as Load, ExtractClock::Now);
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let mut cluster = Self::serve(kubernetes, namespace, &options, load, id.clone()).await?;
+        let client = kubernetes.client().await.map_err(unusable)?;
+        let volumes = bench.driver().volumes();
+        let folder_of = Arc::new(move |handle: &str| volumes.join(handle));
+        let etcd = EtcdOnNode::start(client, namespace, &cluster.pachd, folder_of).await;
+        cluster.etcd = Some(etcd.map_err(|error| StartError::Deploy(error.to_string()))?);
+        cluster.deploy(kubernetes, options, id, NodePorts::Any).await?;
+        Ok(cluster)
+    }
+
+    /// Keeps what etcd holds in a folder that is its disk, until the guard is dropped.
+    #[must_use]
+    pub fn keep_etcd_on(&self, disk: PathBuf) -> DropGuard {
+        keep_on_disk(&self.pachd, disk)
+    }
+
+    /// Makes the objects of a whole deployment.
+    async fn deploy(
+        &self,
+        kubernetes: &ApiServer,
+        options: ClusterOptions,
+        id: String,
+        node_ports: NodePorts,
+    ) -> Result<(), StartError> {
+        let backend = options.storage.backend(self.s3.addr().to_string(), options.access_key);
+        let mut deployment = PachydermDeployment::new(&self.namespace, backend);
         deployment.deployment_id = id;
         deployment.storage_v2 = options.storage_v2;
         // The volume itself is the provisioner's work: all that is used of this is that there is a claim.
         deployment.etcd = Etcd::StatefulSet(vec![EtcdVolume::HostPath(String::new())]);
         let objects = deployment.objects().into_iter().filter_map(adapt).collect();
-        cluster.create(kubernetes, objects, node_ports).await?;
-        Ok(cluster)
+        self.create(kubernetes, objects, node_ports).await
     }
 
     /// Serves cluster *amazon*, which has one input and two pipelines, in a new namespace whose objects are those of a manifest
@@ -135,7 +176,7 @@ impl ClusterOnKubernetes {
             },
         )
         .await?;
-        Ok(Self { s3, pachd, namespace: namespace.to_owned() })
+        Ok(Self { s3, pachd, namespace: namespace.to_owned(), etcd: None })
     }
 
     async fn create(
@@ -146,42 +187,44 @@ impl ClusterOnKubernetes {
     ) -> Result<(), StartError> {
         let client = &kubernetes.client().await.map_err(unusable)?;
         for object in objects {
-            create(client, &self.namespace, place(object, &self.pachd, node_ports)).await?;
+            create(client, &self.namespace, self.place(object, node_ports)).await?;
         }
         Ok(())
+    }
+
+    /// The object on the node, at the sandbox's ports.
+    fn place(&self, mut object: Value, node_ports: NodePorts) -> Value {
+        let pachd = &self.pachd;
+        let etcd = self.etcd.as_ref().map_or(pachd.etcd().port(), |etcd| etcd.port);
+        if object["kind"] == "Service" {
+            for port in object["spec"]["ports"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+                if node_ports == NodePorts::Any {
+                    port.remove("nodePort");
+                }
+                if port.get("name").is_some_and(|name| name == "client-port") {
+                    port.insert("targetPort".to_owned(), json!(etcd));
+                }
+            }
+        }
+        if object["spec"]["template"]["spec"].is_object() {
+            let template = &mut object["spec"]["template"];
+            template["spec"]["nodeName"] = json!(NODE);
+            template["metadata"]["annotations"][POD_ADDRESS] = json!("127.0.0.1");
+            for container in template["spec"]["containers"].as_array_mut().into_iter().flatten() {
+                let environment = container.get_mut("env").and_then(Value::as_array_mut);
+                let is_pachd = |all: &&mut Vec<Value>| all.iter().any(|variable| variable["name"] == "STORAGE_BACKEND");
+                let Some(environment) = environment.filter(is_pachd) else { continue };
+                for (name, port) in [("PORT", pachd.external().port()), ("PEER_PORT", pachd.peer().port())] {
+                    environment.push(json!({"name": name, "value": port.to_string()}));
+                }
+            }
+        }
+        object
     }
 }
 
 fn unusable(error: ProgramError) -> StartError {
     StartError::Deploy(error.to_string())
-}
-
-/// The object on the node, at the sandbox's ports.
-fn place(mut object: Value, pachd: &PachdServer, node_ports: NodePorts) -> Value {
-    if object["kind"] == "Service" {
-        for port in object["spec"]["ports"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-            if node_ports == NodePorts::Any {
-                port.remove("nodePort");
-            }
-            if port.get("name").is_some_and(|name| name == "client-port") {
-                port.insert("targetPort".to_owned(), json!(pachd.etcd().port()));
-            }
-        }
-    }
-    if object["spec"]["template"]["spec"].is_object() {
-        let template = &mut object["spec"]["template"];
-        template["spec"]["nodeName"] = json!(NODE);
-        template["metadata"]["annotations"][POD_ADDRESS] = json!("127.0.0.1");
-        for container in template["spec"]["containers"].as_array_mut().into_iter().flatten() {
-            let environment = container.get_mut("env").and_then(Value::as_array_mut);
-            let is_pachd = |all: &&mut Vec<Value>| all.iter().any(|variable| variable["name"] == "STORAGE_BACKEND");
-            let Some(environment) = environment.filter(is_pachd) else { continue };
-            for (name, port) in [("PORT", pachd.external().port()), ("PEER_PORT", pachd.peer().port())] {
-                environment.push(json!({"name": name, "value": port.to_string()}));
-            }
-        }
-    }
-    object
 }
 
 /// The object of a whole deployment with a volume of the class that is served, if it isn't the provisioner's work.

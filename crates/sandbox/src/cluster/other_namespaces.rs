@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::etcd_disk::{EtcdDisk, claim_of};
+use super::etcd_disk::{EtcdDisk, MountedDisk, claim_of};
 use super::{NAMESPACE, ServedBucket, ServedWorkers, Storage};
 use crate::kubernetes::{CsiDriver, ForwardTarget, KubernetesView};
 use crate::pachd::recorded;
@@ -112,10 +112,8 @@ impl Nodes {
             kubernetes: self.kubernetes.clone(),
             namespace: namespace.to_owned(),
             csi: Arc::clone(&self.csi),
-            store: Arc::clone(&server.state().store),
-            member: server.etcd_membership().members()[0].clone(),
             address: server.etcd(),
-            mounted: Arc::default(),
+            disk: MountedDisk::of(&server),
         };
         let ports = [("pachd", 650, server.external()), ("pachd", 653, server.peer()), ("etcd", 2379, server.etcd())];
         for (app, port, address) in ports {

@@ -81,10 +81,15 @@ impl CsiDriver {
         Ok(())
     }
 
+    /// The folder of all volumes.
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.state.join("vol")
+    }
+
     /// The folder that is the content of a volume, by its handle (`spec.csi.volumeHandle` of its PersistentVolume).
     #[must_use]
     pub fn volume_folder(&self, handle: &str) -> PathBuf {
-        self.state.join("vol").join(handle)
+        self.volumes().join(handle)
     }
 
     /// The folder that is the content of a snapshot, by its handle (`status.snapshotHandle` of its content).
