@@ -42,7 +42,7 @@ pub(crate) fn decode(text: &str) -> Option<String> {
 
 /// As [`decode`]; a text that has nothing to undo is given back without a copy.
 pub(crate) fn decode_owned(text: String) -> Option<String> {
-    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
+    if memchr::memchr2(b'%', b'+', text.as_bytes()).is_none() {
         return Some(text);
     }
     let bytes = text.as_bytes();

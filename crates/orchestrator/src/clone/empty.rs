@@ -1,4 +1,4 @@
-//! Removes a clone that nobody needs any more.
+//! Removes a clone that nobody needs any more, and other keys of a bucket.
 
 use std::sync::Arc;
 
@@ -17,23 +17,34 @@ const AT_ONCE: usize = 8;
 /// # Errors
 /// Those of the store.
 pub async fn empty(clone: &Arc<dyn Bucket>, told: impl Fn(u64) + Send) -> Result<u64> {
-    let at = || CloneError::at(clone.location());
-    let most = clone.capabilities().delete_keys.max(1);
+    let emptied = delete_where(clone.as_ref(), |key| !is_lock(key.as_str()), told);
+    emptied.await.map_err(CloneError::at(clone.location()))
+}
+
+/// Deletes every key for which `is_ours` holds, several calls at once, and answers how many. Done again, it goes on.
+///
+/// # Errors
+/// Those of the store, after patience.
+pub(crate) async fn delete_where(
+    bucket: &dyn Bucket,
+    mut is_ours: impl FnMut(&Key) -> bool + Send,
+    told: impl Fn(u64) + Send,
+) -> provider::Result<u64> {
+    let most = bucket.capabilities().delete_keys.max(1);
     let (mut calls, mut deleted) = (FuturesUnordered::new(), 0);
     let mut request = ListRequest::default();
     loop {
-        let page = retrying(RetryPolicy::default(), || clone.list(&request)).await.map_err(at())?;
-        let keys: Vec<Key> =
-            page.objects.into_iter().map(|object| object.key).filter(|key| !is_lock(key.as_str())).collect();
+        let page = retrying(RetryPolicy::default(), || bucket.list(&request)).await?;
+        let keys: Vec<Key> = page.objects.into_iter().map(|object| object.key).filter(&mut is_ours).collect();
         for keys in keys.chunks(most) {
             let keys = keys.to_vec();
             calls.push(async move {
-                retrying(RetryPolicy::default(), || small_object::delete(clone.as_ref(), &keys)).await?;
+                retrying(RetryPolicy::default(), || small_object::delete(bucket, &keys)).await?;
                 Ok::<_, provider::Error>(keys.len() as u64)
             });
             while calls.len() >= AT_ONCE {
                 if let Some(ended) = calls.next().await {
-                    deleted += ended.map_err(at())?;
+                    deleted += ended?;
                     told(deleted);
                 }
             }
@@ -44,7 +55,7 @@ pub async fn empty(clone: &Arc<dyn Bucket>, told: impl Fn(u64) + Send) -> Result
         }
     }
     while let Some(ended) = calls.next().await {
-        deleted += ended.map_err(at())?;
+        deleted += ended?;
         told(deleted);
     }
     Ok(deleted)

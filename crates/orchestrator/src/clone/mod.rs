@@ -65,6 +65,7 @@ mod unfinished;
 mod verify;
 mod worker;
 
+pub(crate) use empty::delete_where;
 pub use empty::empty;
 pub use error::{CloneError, Result};
 pub use final_pass::final_pass;

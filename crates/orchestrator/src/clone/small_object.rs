@@ -1,7 +1,7 @@
-//! Small objects that are read whole, and keys that are deleted together.
+//! Small objects that are read whole, and keys that are listed and deleted together.
 
 use futures::StreamExt;
-use provider::{Bucket, Error, ErrorKind, GetRequest, Key, Result};
+use provider::{Bucket, Error, ErrorKind, GetRequest, Key, ListRequest, Result};
 
 use crate::retry::{RetryPolicy, retrying};
 
@@ -49,4 +49,32 @@ pub(crate) async fn delete(bucket: &dyn Bucket, keys: &[Key]) -> Result<()> {
         outcome.result?;
     }
     Ok(())
+}
+
+/// Deletes any number of keys, one call after the other. Done again, it goes on.
+///
+/// # Errors
+/// As [`delete`], after patience.
+pub(crate) async fn delete_all(bucket: &dyn Bucket, keys: &[Key]) -> Result<()> {
+    for keys in keys.chunks(bucket.capabilities().delete_keys.max(1)) {
+        retrying(RetryPolicy::default(), || delete(bucket, keys)).await?;
+    }
+    Ok(())
+}
+
+/// The keys that begin with a prefix, sorted: for places that hold few.
+///
+/// # Errors
+/// Those of the store, after patience.
+pub(crate) async fn keys_below(bucket: &dyn Bucket, prefix: &str) -> Result<Vec<Key>> {
+    let mut request = ListRequest { prefix: prefix.to_owned(), ..ListRequest::default() };
+    let mut keys = Vec::new();
+    loop {
+        let page = retrying(RetryPolicy::default(), || bucket.list(&request)).await?;
+        keys.extend(page.objects.into_iter().map(|object| object.key));
+        match page.next {
+            Some(token) => request.token = Some(token),
+            None => return Ok(keys),
+        }
+    }
 }

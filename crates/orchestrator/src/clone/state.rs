@@ -12,7 +12,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use provider::{Bucket, ErrorKind, Key, ListRequest, PutMode, PutRequest};
+use provider::{Bucket, ErrorKind, Key, PutMode, PutRequest};
 use serde::{Deserialize, Serialize};
 
 use super::known::Before;
@@ -194,25 +194,13 @@ impl CloneState {
     }
 
     async fn keys(&self, prefix: &str) -> Result<Vec<Key>> {
-        let mut request = ListRequest { prefix: format!("{}{prefix}", self.prefix), ..ListRequest::default() };
-        let mut keys = Vec::new();
-        loop {
-            let page = retrying(RetryPolicy::default(), || self.store.list(&request));
-            let page = page.await.map_err(CloneError::at(self.store.location()))?;
-            keys.extend(page.objects.into_iter().map(|object| object.key));
-            match page.next {
-                Some(token) => request.token = Some(token),
-                None => return Ok(keys),
-            }
-        }
+        let prefix = format!("{}{prefix}", self.prefix);
+        small_object::keys_below(self.store.as_ref(), &prefix).await.map_err(CloneError::at(self.store.location()))
     }
 
     async fn delete(&self, keys: &[Key]) -> Result<()> {
-        for keys in keys.chunks(self.store.capabilities().delete_keys.max(1)) {
-            let delete = retrying(RetryPolicy::default(), || small_object::delete(self.store.as_ref(), keys));
-            delete.await.map_err(CloneError::at(self.store.location()))?;
-        }
-        Ok(())
+        let deleted = small_object::delete_all(self.store.as_ref(), keys);
+        deleted.await.map_err(CloneError::at(self.store.location()))
     }
 
     async fn write(&self, name: &str, value: &impl Serialize) -> Result<()> {

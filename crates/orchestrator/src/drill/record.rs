@@ -1,7 +1,7 @@
 //! What a drill has begun to make, written into the vault before the first of it and deleted after the last is gone.
 
 use jiff::Timestamp;
-use provider::{Bucket, Key, ListRequest, PutMode, PutRequest};
+use provider::{Bucket, Key, PutMode, PutRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::clone::small_object;
@@ -71,13 +71,11 @@ impl DrillRecord {
     pub(super) async fn delete(&self, stores: &dyn Stores, vault: &str) -> Result<()> {
         let bucket = stores.open_url(vault)?.bucket;
         let record = Key::new(format!("{}{RECORD}", self.prefix()));
-        let keys = keys_below(bucket.as_ref(), &self.prefix()).await?;
-        let most = bucket.capabilities().delete_keys.max(1);
-        let others: Vec<Key> = keys.into_iter().filter(|key| *key != record).collect();
-        for keys in others.chunks(most).chain([std::slice::from_ref(&record)]) {
-            retrying(RetryPolicy::default(), || small_object::delete(bucket.as_ref(), keys)).await?;
-        }
-        Ok(())
+        let mut keys = small_object::keys_below(bucket.as_ref(), &self.prefix()).await?;
+        keys.retain(|key| *key != record);
+        // Without the record nobody would know of the others.
+        keys.push(record);
+        Ok(small_object::delete_all(bucket.as_ref(), &keys).await?)
     }
 
     /// The record of a drill.
@@ -106,7 +104,7 @@ impl DrillRecord {
 pub async fn left_over(stores: &dyn Stores, vault: &str) -> Result<Vec<DrillRecord>> {
     let bucket = stores.open_url(vault)?.bucket;
     let mut records = Vec::new();
-    for key in keys_below(bucket.as_ref(), DRILLS).await? {
+    for key in small_object::keys_below(bucket.as_ref(), DRILLS).await? {
         let drill = key.as_str().strip_prefix(DRILLS).and_then(|rest| rest.strip_suffix(RECORD)?.strip_suffix('/'));
         let Some(Ok(drill)) = drill.map(str::parse) else { continue };
         records.extend(read(bucket.as_ref(), &drill).await?);
@@ -127,17 +125,4 @@ async fn read(bucket: &dyn Bucket, drill: &RunId) -> Result<Option<DrillRecord>>
             .because(cause)
             .advise("it was written by another version of pachsnap: clean up with that one")
     })
-}
-
-async fn keys_below(bucket: &dyn Bucket, prefix: &str) -> Result<Vec<Key>> {
-    let mut request = ListRequest { prefix: prefix.to_owned(), ..ListRequest::default() };
-    let mut keys = Vec::new();
-    loop {
-        let page = retrying(RetryPolicy::default(), || bucket.list(&request)).await?;
-        keys.extend(page.objects.into_iter().map(|object| object.key));
-        match page.next {
-            Some(token) => request.token = Some(token),
-            None => return Ok(keys),
-        }
-    }
 }

@@ -24,6 +24,7 @@ mod outcome;
 mod pachd;
 mod pipelines;
 mod plan;
+mod pods;
 mod point;
 mod preflight;
 mod presence;

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, Patch, PatchParams};
-use kube::{Api, ResourceExt};
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::RestoreSettings;
+use super::pods::{Writers, until_gone};
 use crate::cluster::{Ground, connect_pachd, pachd_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
@@ -21,29 +21,8 @@ use crate::pause::Patience;
 /// Those of Kubernetes; `Deadline` when pods stay.
 pub(super) async fn stop(ground: &Ground, settings: &RestoreSettings, events: &Events) -> Result<((), String)> {
     scale(ground, 0, settings, events).await?;
-    let pods: Api<Pod> = Api::namespaced(ground.kubernetes.clone(), &ground.namespace);
-    let chosen = ListParams::default().labels(&ground.pachd_pods);
-    let mut patience = Patience::new(settings.stall, settings.poll);
-    let began = Instant::now();
-    loop {
-        let left = patience.call(|| async { Ok(pods.list(&chosen).await?) }).await?;
-        let names: Vec<String> = left.iter().filter(|pod| !has_ended(pod)).map(ResourceExt::name_any).collect();
-        if names.is_empty() {
-            return Ok(((), "no pod of pachd is left".to_owned()));
-        }
-        if began.elapsed() > settings.stall {
-            let limit = settings.stall.as_secs();
-            let message = format!("pods of pachd are left after {limit} s: {}", names.join(", "));
-            return Err(Error::new(ErrorKind::Deadline, message)
-                .advise("see `kubectl get pods`; whatever keeps them may write to etcd"));
-        }
-        tokio::time::sleep(settings.poll).await;
-    }
-}
-
-fn has_ended(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
+    let writers = Writers { of: "pachd", labels: &ground.pachd_pods, to: "etcd" };
+    until_gone(&ground.kubernetes, &ground.namespace, writers, settings).await
 }
 
 /// Gives pachd its pods again, and waits until it answers.

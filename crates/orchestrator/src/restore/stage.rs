@@ -7,7 +7,7 @@ use kube::Api;
 
 use super::look::Look;
 use super::record::NAME;
-use super::{RestoreSettings, pachd, record};
+use super::{RestoreSettings, pachd, record, volume};
 use crate::clone::CloneError;
 use crate::error::Error;
 use crate::event::{Events, Step};
@@ -105,13 +105,11 @@ impl Stages {
 async fn put_back(target: &Target, look: &Look, settings: &RestoreSettings, events: &Events) -> String {
     let left = record::read(&Api::namespaced(target.kubernetes.clone(), &target.namespace)).await.ok().flatten();
     let disk = left.as_ref().and_then(|left| left.disk.as_ref());
-    let with_etcd = disk.is_some();
     let replicas = look.left.as_ref().map_or(look.ground.replicas, |left| left.replicas);
     let maps: Api<ConfigMap> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
     let put_back = async {
-        if let Some(workload) = look.ground.etcd_workload.as_ref().filter(|_| with_etcd) {
-            let replicas = disk.map_or(workload.replicas, |disk| disk.replicas);
-            events.change("scale", format!("{} to {replicas}", workload.describe()), workload.scale(replicas)).await?;
+        if let (Some(workload), Some(disk)) = (&look.ground.etcd_workload, disk) {
+            volume::scale(workload, disk.replicas, settings, events).await?;
         }
         events.step(Step::StartPachd, pachd::start(target, &look.ground, replicas, settings, events)).await?;
         record::delete(&maps, settings).await

@@ -1,10 +1,9 @@
 //! The scratch cluster's bucket: empty before, marked while a drill uses it, empty afterwards.
 
-use futures::StreamExt;
 use pachyderm::layout::{KeyKind, Layout};
 use provider::{Bucket, Key, ListRequest, PutMode, PutRequest};
 
-use crate::clone::{DRILL_LOCK, is_lock, small_object};
+use crate::clone::{DRILL_LOCK, delete_where, is_lock, small_object};
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::{RetryPolicy, retrying};
 use crate::run_id::RunId;
@@ -13,8 +12,6 @@ use crate::run_id::RunId;
 const NAMED: usize = 5;
 /// Largest mark that is read, in bytes.
 const LARGEST: usize = 1 << 10;
-/// Calls that are under way at once when it is emptied.
-const AT_ONCE: usize = 8;
 
 /// Refuses a bucket that holds anything.
 ///
@@ -76,29 +73,18 @@ pub(in crate::drill) async fn give_back(bucket: &dyn Bucket, layout: &Layout, ur
         // Killed before it took the bucket, or after it gave it back.
         _ => return Ok(0),
     }
+    let mut strange = Vec::new();
     let is_ours = |key: &Key| {
-        let kind = layout.classify(key.as_str());
-        is_lock(key.as_str()) || !matches!(kind, KeyKind::Foreign)
+        if key.as_str() == DRILL_LOCK {
+            return false;
+        }
+        let ours = is_lock(key.as_str()) || !matches!(layout.classify(key.as_str()), KeyKind::Foreign);
+        if !ours {
+            strange.push(key.clone());
+        }
+        ours
     };
-    let most = bucket.capabilities().delete_keys.max(1);
-    let (mut request, mut deleted, mut strange) = (ListRequest::default(), 0, Vec::new());
-    loop {
-        let page = retrying(RetryPolicy::default(), || bucket.list(&request)).await?;
-        let keys = page.objects.into_iter().map(|object| object.key).filter(|key| key.as_str() != DRILL_LOCK);
-        let (ours, others): (Vec<Key>, Vec<Key>) = keys.partition(is_ours);
-        strange.extend(others);
-        let calls = ours.chunks(most).map(|keys| async move {
-            retrying(RetryPolicy::default(), || small_object::delete(bucket, keys)).await.map(|()| keys.len() as u64)
-        });
-        let mut calls = futures::stream::iter(calls).buffer_unordered(AT_ONCE);
-        while let Some(ended) = calls.next().await {
-            deleted += ended?;
-        }
-        match page.next {
-            Some(token) => request.token = Some(token),
-            None => break,
-        }
-    }
+    let deleted = delete_where(bucket, is_ours, drop).await?;
     if !strange.is_empty() {
         let names: Vec<&str> = strange.iter().take(NAMED).map(Key::as_str).collect();
         let message = format!("{} keys in {url} are none of the drill's: {}", strange.len(), names.join(", "));

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use provider::{CreateVolumeRequest, ImportRequest, Notices, RestoredVolume};
 use serde_json::json;
 
 use super::super::RestoreSettings;
 use super::Chosen;
+use super::bare::{BareVolume, put_under_claim};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::job::Target;
@@ -88,8 +89,8 @@ pub(in crate::restore) async fn replace(
     let text = match made {
         RestoredVolume::Claim { name, size, .. } => format!("claim {name} has the snapshot's {size} bytes"),
         RestoredVolume::Volume { driver, handle, size, zone } => {
-            let volume = Bare { driver: &driver, handle: &handle, size, zone: zone.as_deref() };
-            over_volume(target, chosen, &volume, settings).await?;
+            let volume = BareVolume { driver: &driver, handle: &handle, size, zone: zone.as_deref() };
+            put_under_claim(target, chosen, &volume, settings).await?;
             format!("claim {} is over volume {handle} of {driver}, {size} bytes", chosen.claim)
         }
     };
@@ -108,7 +109,7 @@ fn unusable(error: provider::Error) -> Error {
 }
 
 /// Deletes a claim, and waits until its name is free.
-async fn delete_claim(target: &Target, name: &str, settings: &RestoreSettings) -> Result<()> {
+pub(super) async fn delete_claim(target: &Target, name: &str, settings: &RestoreSettings) -> Result<()> {
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
     let mut patience = Patience::new(settings.stall, settings.poll);
     let began = Instant::now();
@@ -129,65 +130,6 @@ async fn delete_claim(target: &Target, name: &str, settings: &RestoreSettings) -
         }
         tokio::time::sleep(settings.poll.max(Duration::from_millis(10))).await;
     }
-}
-
-/// A volume that no Kubernetes object stands for yet.
-struct Bare<'a> {
-    driver: &'a str,
-    handle: &'a str,
-    size: u64,
-    zone: Option<&'a str>,
-}
-
-/// Makes the PersistentVolume and the claim over a volume that the provider has made. Made ones are left as they are.
-async fn over_volume(target: &Target, chosen: &Chosen, bare: &Bare<'_>, settings: &RestoreSettings) -> Result<()> {
-    let name = format!("{}-etcd", chosen.identity);
-    let storage = json!({"storage": bare.size.to_string()});
-    let class = chosen.class.clone().unwrap_or_default();
-    let mut volume = json!({
-        "metadata": {"name": name},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "capacity": storage,
-            "claimRef": {
-                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": target.namespace, "name": chosen.claim,
-            },
-            "csi": {"driver": bare.driver, "fsType": "ext4", "volumeHandle": bare.handle},
-            "persistentVolumeReclaimPolicy": "Retain",
-            "storageClassName": class,
-        },
-    });
-    if let Some(zone) = bare.zone {
-        let term = json!({"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]});
-        volume["spec"]["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [term]}]}});
-    }
-    let claim = json!({
-        "metadata": {"name": chosen.claim, "labels": {"app": "etcd", "suite": "pachyderm"}},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": storage},
-            "storageClassName": class,
-            "volumeName": name,
-        },
-    });
-    let unwritable = |cause| Error::new(ErrorKind::Failed, "writing the objects of a volume").because(cause);
-    let volume: PersistentVolume = serde_json::from_value(volume).map_err(unwritable)?;
-    let claim: PersistentVolumeClaim = serde_json::from_value(claim).map_err(unwritable)?;
-    let volumes: Api<PersistentVolume> = Api::all(target.kubernetes.clone());
-    let claims: Api<PersistentVolumeClaim> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
-    let is_there = |made: kube::Result<()>| match made {
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-        made => made.map_err(Error::from),
-    };
-    let mut patience = Patience::new(settings.stall, settings.poll);
-    let make = || async { is_there(volumes.create(&PostParams::default(), &volume).await.map(drop)) };
-    patience.call(make).await?;
-    // The claim of that name may still be the one that was there before.
-    let present = patience.call(|| async { Ok(claims.get_opt(&chosen.claim).await?) }).await?;
-    if present.as_ref().and_then(volume_of).is_some_and(|under| under != name) {
-        delete_claim(target, &chosen.claim, settings).await?;
-    }
-    patience.call(|| async { is_there(claims.create(&PostParams::default(), &claim).await.map(drop)) }).await
 }
 
 #[cfg(test)]

@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
 use pachyderm::etcd::EtcdClient;
 
 use super::super::etcd::{self, Content};
 use super::super::look::Look;
+use super::super::pods::{Writers, until_gone};
 use super::super::{Prepared, RestoreSettings};
 use super::Chosen;
 use crate::cluster::EtcdWorkload;
@@ -31,23 +29,8 @@ pub(in crate::restore) async fn stop(
     events: &Events,
 ) -> Result<((), String)> {
     scale(workload, 0, settings, events).await?;
-    let pods: Api<Pod> = Api::namespaced(target.kubernetes.clone(), &target.namespace);
-    let chosen = ListParams::default().labels(&workload.pods);
-    let mut patience = Patience::new(settings.stall, settings.poll);
-    let began = Instant::now();
-    loop {
-        let left = patience.call(|| async { Ok(pods.list(&chosen).await?) }).await?;
-        if left.items.is_empty() {
-            return Ok(((), "no pod of etcd is left".to_owned()));
-        }
-        if began.elapsed() > settings.stall {
-            let names: Vec<String> = left.iter().map(ResourceExt::name_any).collect();
-            let message = format!("pods of etcd are left after {} s: {}", settings.stall.as_secs(), names.join(", "));
-            return Err(Error::new(ErrorKind::Deadline, message)
-                .advise("see `kubectl get pods`; whatever keeps them may write to the disk"));
-        }
-        tokio::time::sleep(settings.poll).await;
-    }
+    let writers = Writers { of: "etcd", labels: &workload.pods, to: "the disk" };
+    until_gone(&target.kubernetes, &target.namespace, writers, settings).await
 }
 
 /// Starts etcd on its new disk, and waits until it serves the source's data.
@@ -116,7 +99,16 @@ async fn start_once(
     }
 }
 
-async fn scale(workload: &EtcdWorkload, replicas: i32, settings: &RestoreSettings, events: &Events) -> Result<()> {
+/// Gives etcd this number of pods.
+///
+/// # Errors
+/// Those of Kubernetes, after patience.
+pub(in crate::restore) async fn scale(
+    workload: &EtcdWorkload,
+    replicas: i32,
+    settings: &RestoreSettings,
+    events: &Events,
+) -> Result<()> {
     let mut patience = Patience::new(settings.stall, settings.poll);
     let scaled = patience.call(|| workload.scale(replicas));
     events.change("scale", format!("{} to {replicas}", workload.describe()), scaled).await

@@ -1,6 +1,6 @@
 //! What `ListObjectsV2` answers.
 
-use super::document::{Document, Malformed, time};
+use super::document::{Document, Malformed, time, unescaped};
 use super::{Unreadable, fault};
 use crate::encoding::decode_owned;
 use crate::hot::{ListAnswer, Listed};
@@ -14,10 +14,10 @@ pub(in crate::hot::lean) fn page(body: &[u8], most: usize) -> Result<ListAnswer,
         _ => return Err(Malformed::Otherwise("no page of a listing").into()),
     }
     let mut answer = ListAnswer { objects: Vec::with_capacity(most.min(1000)), ..ListAnswer::default() };
-    let (mut url, mut text) = (false, String::with_capacity(256));
+    let (mut url, mut text, mut children) = (false, String::with_capacity(256), Vec::with_capacity(8));
     while let Some(child) = document.child()? {
         match child.local_name().as_ref() {
-            b"Contents" => answer.objects.push(object(&mut document, &mut text)?),
+            b"Contents" => answer.objects.push(object(&mut document, &mut text, &mut children)?),
             b"IsTruncated" => {
                 document.text(&mut text)?;
                 answer.truncated = match text.as_str() {
@@ -51,33 +51,98 @@ pub(in crate::hot::lean) fn page(body: &[u8], most: usize) -> Result<ListAnswer,
     Ok(answer)
 }
 
-fn object(document: &mut Document<'_>, text: &mut String) -> Result<Listed, Malformed> {
+fn object<'a>(
+    document: &mut Document<'a>,
+    text: &mut String,
+    children: &mut Vec<(&'a [u8], &'a [u8])>,
+) -> Result<Listed, Malformed> {
     let mut object = Listed::default();
+    document.plain_children(children);
+    for (name, raw) in children.drain(..) {
+        if is_of_interest(name) {
+            set(&mut object, name, unescaped(raw)?)?;
+        }
+    }
+    // What was told is passed over: this is the end then.
     while let Some(child) = document.child()? {
-        match child.local_name().as_ref() {
-            b"Key" => {
-                document.text(text)?;
-                object.key = Some(text.clone());
-            }
-            b"Size" => {
-                document.text(text)?;
-                let size: i64 = text.parse().map_err(|_| not_a_number())?;
-                object.size = u64::try_from(size).ok();
-            }
-            b"ETag" => {
-                document.text(text)?;
-                object.etag = Some(text.clone());
-            }
-            b"LastModified" => {
-                document.text(text)?;
-                object.modified = Some(time(text)?);
-            }
-            _ => document.skip(&child)?,
+        if is_of_interest(child.local_name().as_ref()) {
+            document.text(text)?;
+            set(&mut object, child.local_name().as_ref(), text.clone())?;
+        } else {
+            document.skip(&child)?;
         }
     }
     Ok(object)
 }
 
+fn is_of_interest(name: &[u8]) -> bool {
+    matches!(name, b"Key" | b"Size" | b"ETag" | b"LastModified")
+}
+
+fn set(object: &mut Listed, name: &[u8], text: String) -> Result<(), Malformed> {
+    match name {
+        b"Key" => object.key = Some(text),
+        b"Size" => {
+            let size: i64 = text.parse().map_err(|_| not_a_number())?;
+            object.size = u64::try_from(size).ok();
+        }
+        b"ETag" => object.etag = Some(text),
+        b"LastModified" => object.modified = Some(time(&text)?),
+        _ => {}
+    }
+    Ok(())
+}
+
 fn not_a_number() -> Malformed {
     Malformed::Otherwise("XML with a number that is none")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A comment in it makes that an object is read tag by tag.
+    #[test]
+    fn an_object_reads_the_same_at_once_and_tag_by_tag() {
+        let whole = "<Key>a/b &amp; &#233;</Key><LastModified>2026-01-02T03:04:05.678Z</LastModified>\
+                     <ETag>&quot;00ff&quot;</ETag><Size>17</Size><StorageClass>STANDARD</StorageClass>";
+        for contents in [
+            whole,
+            "<Key></Key><Size>-1</Size>",
+            "<Key>a</Key><Owner><ID>x</ID><Key>not this</Key></Owner><Size>2</Size>",
+            "<Key>a</Key> <Size>3</Size>",
+            "<Key>a</Key><Size unit=\"byte\">4</Size>",
+            "<Key>a</Key><Size/>",
+            "<Key>a</Key><s3:Size xmlns:s3=\"x\">5</s3:Size>",
+            "<Key><![CDATA[<a>]]></Key><ETag>\"e\"</ETag>",
+            "<Key>a&b</Key>",
+            "<Key>a</Kay>",
+            "<Key>a</Key><Size>x</Size>",
+            "<Key>a</Key><LastModified>yesterday</LastModified>",
+            "<Key>a</Key>text",
+            "",
+        ] {
+            let read = |contents: &str| {
+                let body = format!("<ListBucketResult><Contents>{contents}</Contents></ListBucketResult>");
+                page(body.as_bytes(), 10).map(|page| page.objects).map_err(drop)
+            };
+            assert_eq!(read(contents), read(&format!("<!-- -->{contents}")), "{contents}");
+        }
+        let body = format!("<ListBucketResult><Contents>{whole}</Contents></ListBucketResult>");
+        let mut document = Document::new(body.as_bytes());
+        document.root().unwrap();
+        document.child().unwrap();
+        let mut children = Vec::new();
+        document.plain_children(&mut children);
+        assert_eq!(children.len(), 5, "the usual object is read at once");
+    }
+
+    #[test]
+    fn a_page_that_is_cut_anywhere_is_refused() {
+        let body = "<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>";
+        for length in 0..body.len() {
+            page(&body.as_bytes()[..length], 10).unwrap_err();
+        }
+    }
 }
