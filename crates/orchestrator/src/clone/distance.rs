@@ -6,16 +6,17 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Processor time that a page of keys takes here, in all: reading it, deciding about its keys, recording them.
-const PAGE_WORK: Duration = Duration::from_millis(2);
+/// Processor time that a page of keys takes here, in all: reading it, deciding about its keys, recording them; and in a store on
+/// the same machine.
+const PAGE_WORK: Duration = Duration::from_millis(3);
 /// Ranges that a thread lists at once before a page has told how far away the source is.
 const RANGES_AT_FIRST: usize = 3;
 
 /// Processor time that a copied object takes, here and in a store on the same machine: answers that only wait for the processor
 /// must not look like answers from far away.
 const COPY_WORK: Duration = Duration::from_micros(50);
-/// Objects that a thread may always have in flight.
-const LEAST_LANES: usize = 32;
+/// Objects that a thread may always have in flight: the fastest answer may have been faster than others ever are.
+const LEAST_LANES: usize = 64;
 
 /// Times of the fastest answers so far, over all threads of a pass.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ mod tests {
         distance.listed(60 * MS, true);
         distance.copied(20 * MS);
         assert_eq!((distance.ranges(16), distance.lanes(128)), (16, 128));
-        assert_eq!((distance.ranges(64), distance.lanes(8192)), (31, 400));
+        assert_eq!((distance.ranges(64), distance.lanes(8192)), (21, 400));
     }
 
     #[test]
@@ -109,8 +110,8 @@ mod tests {
     fn pages_that_are_not_full_count_until_one_is() {
         let distance = Distance::default();
         distance.listed(10 * MS, false);
-        assert_eq!(distance.ranges(16), 6);
+        assert_eq!(distance.ranges(16), 5);
         distance.listed(80 * MS, true);
-        assert_eq!(distance.ranges(64), 41);
+        assert_eq!(distance.ranges(64), 28);
     }
 }
