@@ -31,10 +31,10 @@ const OPTIONAL: &[(&str, &str)] = &[("pachsnap", "provider-onprem"), ("pachsnap"
 
 /// Clouds and printing that the library must not know of.
 const KEPT_OUT: &[(&str, &[&str])] = &[
-    ("provider", &["kube", "aws-config", "aws-sdk-s3", "tonic", "clap", "indicatif"]),
-    ("pachyderm", &["kube", "k8s-openapi", "aws-config", "aws-sdk-s3", "clap", "indicatif"]),
-    ("orchestrator", &["aws-config", "aws-sdk-s3", "clap", "indicatif", "tracing-subscriber"]),
-    ("pachsnap", &["aws-config", "aws-sdk-s3"]),
+    ("provider", &["kube", "aws-config", "aws-sdk-ec2", "aws-sdk-s3", "tonic", "clap", "indicatif"]),
+    ("pachyderm", &["kube", "k8s-openapi", "aws-config", "aws-sdk-ec2", "aws-sdk-s3", "clap", "indicatif"]),
+    ("orchestrator", &["aws-config", "aws-sdk-ec2", "aws-sdk-s3", "clap", "indicatif", "tracing-subscriber"]),
+    ("pachsnap", &["aws-config", "aws-sdk-ec2", "aws-sdk-s3"]),
 ];
 
 fn root() -> PathBuf {
