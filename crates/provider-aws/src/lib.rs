@@ -5,9 +5,11 @@
 mod client;
 mod config;
 mod error;
+mod rights;
 mod volume;
 
 pub use config::EbsOptions;
 pub use error::{EbsProblem, Refusal};
+pub use rights::{EbsPurpose, KMS_ACTIONS};
 pub use s3;
 pub use volume::EbsSnapshots;

@@ -160,9 +160,9 @@ impl Cutting<'_> {
     async fn mark(&mut self, chosen: &SnapshotId) {
         let notices = &self.request.notices;
         notices.tell(format!(
-            "CreateSnapshot was sent {} times because an answer was lost: a second snapshot of {} may appear beside {}; it carries the same \
-             tags, and is deleted once it is seen, at the latest with this run",
-            self.sent, self.volume, chosen.0
+            "an answer to CreateSnapshot was lost, so a second snapshot of {} may be there or appear beside {}; it carries the same tags, and is \
+             deleted once it is listed, at the latest with this run",
+            self.volume, chosen.0
         ));
         let tag = Tag::builder().key(tags::CHOSEN).value("yes").build();
         let call = self.ebs.clients.retrying.create_tags().resources(&chosen.0).tags(tag);

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::Volume;
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification, Volume};
 use provider::{ErrorKind, Result, VolumeFacts, VolumeId};
 
 use super::described::GIB;
 use super::source::{ENCRYPTED, KMS_KEY, Source, TYPE, ZONE};
-use super::{EbsSnapshots, id};
+use super::{EbsSnapshots, id, tags};
 use crate::EbsProblem;
 use crate::error;
 
 impl EbsSnapshots {
-    /// Size and cautions of a volume; remembers what it is for the cut.
+    /// Size and cautions of a volume, which these credentials may cut; remembers what it is for the cut.
     pub(super) async fn look_at(&self, volume: &VolumeId) -> Result<VolumeFacts> {
         let id = id::volume_in(&self.clients.region, "DescribeVolumes", volume)?;
         let found = self.volume(&self.clients.retrying, &id).await?;
@@ -22,10 +23,26 @@ impl EbsSnapshots {
             let problem = EbsProblem::Contradiction("the volume has no size");
             return Err(error::own(ErrorKind::Corrupt, "DescribeVolumes", self.resource("volume", &id), problem));
         };
+        self.may_cut(&id).await?;
         let source = Source::of(&found);
         let cautions = self.cautions(&volume.0, &source);
         self.sources().insert(id, source);
         Ok(VolumeFacts { size: gib * GIB, cautions })
+    }
+
+    /// Asks EC2 whether these credentials may cut a volume with tags, without doing so.
+    async fn may_cut(&self, id: &str) -> Result<()> {
+        let tag = Tag::builder().key(tags::IDENTITY).value("dry-run").build();
+        let tags = TagSpecification::builder().resource_type(ResourceType::Snapshot).tags(tag).build();
+        let call = self.clients.retrying.create_snapshot().volume_id(id).tag_specifications(tags).dry_run(true);
+        match call.send().await {
+            Ok(_) => {
+                let problem = EbsProblem::Contradiction("a snapshot was made where only the right to it was asked for");
+                Err(error::own(ErrorKind::Corrupt, "CreateSnapshot", self.resource("volume", id), problem))
+            }
+            Err(error) if error.code() == Some("DryRunOperation") => Ok(()),
+            Err(error) => Err(error::from_sdk("CreateSnapshot", self.resource("volume", id), error)),
+        }
     }
 
     fn cautions(&self, volume: &str, source: &Source) -> Vec<String> {

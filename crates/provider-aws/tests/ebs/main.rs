@@ -7,6 +7,7 @@ mod lost_answers;
 mod place;
 mod refusals;
 mod restores;
+mod rights;
 mod same_answers;
 
 use provider::testkit::conformance;

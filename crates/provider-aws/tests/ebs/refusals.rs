@@ -39,6 +39,18 @@ async fn a_missing_right_is_named_by_its_iam_action() {
 }
 
 #[tokio::test]
+async fn a_missing_right_to_cut_is_known_before_the_pause() {
+    for right in ["ec2:CreateSnapshot", "ec2:CreateTags"] {
+        let (server, volume) = sandbox(Ec2Options::default()).await;
+        server.deny(right);
+        let error = connect(&server).await.inspect(&VolumeId(volume)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{}", words(&error));
+        assert!(words(&error).contains(&format!("lack the right {right}:")), "{}", words(&error));
+        assert!(server.snapshots().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_volume_of_another_region_is_refused_before_anything_is_asked() {
     let (server, volume) = sandbox(Ec2Options::default()).await;
     let ebs = connect(&server).await;

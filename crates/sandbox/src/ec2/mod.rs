@@ -158,6 +158,11 @@ impl Ec2Server {
         self.state().denied_actions.insert(action.to_owned());
     }
 
+    /// Leaves the key pair these rights (`ec2:CreateSnapshot`) and no others; those that were taken stay so.
+    pub fn grant_only(&self, actions: &[&str]) {
+        self.state().granted_actions = Some(actions.iter().map(|action| (*action).to_owned()).collect());
+    }
+
     /// Lets nobody use a KMS key: snapshots of its volumes fail, and volumes made with it go away.
     pub fn deny_key(&self, key: &str) {
         self.state().denied_keys.insert(key.to_owned());

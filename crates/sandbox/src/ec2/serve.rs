@@ -137,7 +137,8 @@ impl State {
         let tags = parameters.all().contains_key("TagSpecification.1.ResourceType");
         let needed = [Some(action), (tags && action != "CreateTags").then_some("CreateTags")];
         for action in needed.into_iter().flatten().map(|action| format!("ec2:{action}")) {
-            if self.denied_actions.contains(&action) {
+            let granted = self.granted_actions.as_ref().is_none_or(|granted| granted.contains(&action));
+            if !granted || self.denied_actions.contains(&action) {
                 let message = format!(
                     "You are not authorized to perform this operation. User: arn:aws:iam::{}:user/sandbox is not authorized to perform: \
                      {action} on resource: * because no identity-based policy allows the {action} action",

@@ -115,6 +115,8 @@ pub(super) struct State {
     /// Client tokens of `CreateVolume`: the parameters, and the volume that was made.
     pub(super) tokens: BTreeMap<String, (BTreeMap<String, String>, String)>,
     pub(super) denied_actions: BTreeSet<String>,
+    /// The only ones that are allowed; `None` means all.
+    pub(super) granted_actions: Option<BTreeSet<String>>,
     pub(super) denied_keys: BTreeSet<String>,
     pub(super) expired: bool,
     pub(super) next_fate: Option<SnapshotFate>,
@@ -133,6 +135,7 @@ impl State {
             snapshots: BTreeMap::new(),
             tokens: BTreeMap::new(),
             denied_actions: BTreeSet::new(),
+            granted_actions: None,
             denied_keys: BTreeSet::new(),
             expired: false,
             next_fate: None,
