@@ -8,7 +8,7 @@ use crate::config::Config;
 
 /// In place of snapshots of EBS volumes: there are none.
 #[derive(Debug, Default)]
-pub(super) struct Ebs;
+pub(super) struct Ebs(());
 
 impl Ebs {
     pub(super) fn open(&self, _: &Config, _: &EtcdVolumeRecord) -> Result<Option<OpenedVolume>> {
