@@ -19,7 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("provider-onprem", &["provider", "s3"]),
     ("sandbox", &["pachyderm"]),
     ("orchestrator", &["pachyderm", "provider"]),
-    ("pachsnap", &["orchestrator", "pachyderm", "provider", "provider-onprem", "s3", "sandbox"]),
+    ("pachsnap", &["orchestrator", "pachyderm", "provider", "provider-aws", "provider-onprem", "s3", "sandbox"]),
     ("e2e", &["pachyderm", "sandbox"]),
 ];
 
@@ -27,14 +27,15 @@ const EDGES: &[(&str, &[&str])] = &[
 const FOR_TESTS: &[&str] = &["provider", "pachyderm", "sandbox"];
 
 /// Our own crates behind a cargo feature, wherever they are used.
-const OPTIONAL: &[(&str, &str)] = &[("pachsnap", "provider-onprem"), ("pachsnap", "s3"), ("pachsnap", "sandbox")];
+const OPTIONAL: &[(&str, &str)] =
+    &[("pachsnap", "provider-aws"), ("pachsnap", "provider-onprem"), ("pachsnap", "s3"), ("pachsnap", "sandbox")];
 
 /// Clouds and printing that the library must not know of.
 const KEPT_OUT: &[(&str, &[&str])] = &[
-    ("provider", &["kube", "aws-config", "aws-sdk-s3", "tonic", "clap", "indicatif"]),
-    ("pachyderm", &["kube", "k8s-openapi", "aws-config", "aws-sdk-s3", "clap", "indicatif"]),
-    ("orchestrator", &["aws-config", "aws-sdk-s3", "clap", "indicatif", "tracing-subscriber"]),
-    ("pachsnap", &["aws-config", "aws-sdk-s3"]),
+    ("provider", &["kube", "aws-config", "aws-sdk-ec2", "aws-sdk-s3", "tonic", "clap", "indicatif"]),
+    ("pachyderm", &["kube", "k8s-openapi", "aws-config", "aws-sdk-ec2", "aws-sdk-s3", "clap", "indicatif"]),
+    ("orchestrator", &["aws-config", "aws-sdk-ec2", "aws-sdk-s3", "clap", "indicatif", "tracing-subscriber"]),
+    ("pachsnap", &["aws-config", "aws-sdk-ec2", "aws-sdk-s3"]),
 ];
 
 fn root() -> PathBuf {

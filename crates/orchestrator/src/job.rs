@@ -80,6 +80,17 @@ pub struct OpenedVolume {
     pub snapshots: Arc<dyn VolumeSnapshots>,
     /// The service's name of the volume.
     pub volume: VolumeId,
+    /// Where the service is.
+    pub service: SnapshotService,
+}
+
+/// Where snapshots of a volume are asked for, and so whose rights they need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotService {
+    /// The cluster's own VolumeSnapshot API.
+    Cluster,
+    /// The cloud that the volume is in.
+    Cloud,
 }
 
 /// A store that was opened.

@@ -4,10 +4,14 @@
 mod csi;
 #[cfg(feature = "onprem")]
 mod directory;
+#[cfg(feature = "aws")]
+mod ebs;
 mod object_url;
 #[cfg(feature = "onprem")]
 mod s3_store;
 mod s3_url;
+#[cfg(not(feature = "aws"))]
+mod without_aws;
 #[cfg(not(feature = "onprem"))]
 mod without_onprem;
 
@@ -18,8 +22,12 @@ use orchestrator::manifest::EtcdVolumeRecord;
 use orchestrator::{Error, ErrorKind, Result};
 
 use crate::config::{Config, StoreOptions, StoreSection};
+#[cfg(feature = "aws")]
+use ebs::Ebs;
 pub(crate) use object_url::ObjectUrl;
 use s3_url::S3Url;
+#[cfg(not(feature = "aws"))]
+use without_aws::Ebs;
 #[cfg(not(feature = "onprem"))]
 use without_onprem::{csi, directory, s3_store};
 
@@ -27,12 +35,13 @@ use without_onprem::{csi, directory, s3_store};
 #[derive(Debug)]
 pub(crate) struct ConfiguredStores {
     config: Config,
+    ebs: Ebs,
 }
 
 impl ConfiguredStores {
     /// Stores of this configuration.
     pub(crate) fn new(config: Config) -> Self {
-        Self { config }
+        Self { config, ebs: Ebs::default() }
     }
 
     /// Whose options and keys apply to a URL: those of the section whose own URL is the longest beginning of it.
@@ -101,7 +110,7 @@ impl ConfiguredStores {
 
 /// Waits for a store to be opened: folders are looked at, and an SDK may look for credentials in files and at the
 /// instance. Needs a runtime with several threads.
-#[cfg(feature = "onprem")]
+#[cfg(any(feature = "aws", feature = "onprem"))]
 fn wait_for<T>(opening: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(opening))
 }
@@ -137,8 +146,17 @@ impl Stores for ConfiguredStores {
         namespace: &str,
         volume: &EtcdVolumeRecord,
     ) -> Result<Option<OpenedVolume>> {
+        let provider = self.config.text("snapshot.volume-provider");
+        if is_ebs(volume) && (provider == Some("ebs") || (provider != Some("csi") && !volume.is_csi())) {
+            return self.ebs.open(&self.config, volume);
+        }
         Ok(if volume.is_csi() { csi::open(&self.config, kubernetes, namespace, volume) } else { None })
     }
+}
+
+/// Whether a volume is one of EBS, in-tree or of its CSI driver.
+fn is_ebs(volume: &EtcdVolumeRecord) -> bool {
+    matches!(volume.source.as_str(), "awsElasticBlockStore" | "csi:ebs.csi.aws.com")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    AppName, BehaviorVersion, Builder, Config, Credentials, IdentityCache, Region, RequestChecksumCalculation,
+    AppName, BehaviorVersion, Builder, Config, IdentityCache, Region, RequestChecksumCalculation,
     ResponseChecksumValidation, SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
 
@@ -16,7 +16,7 @@ use crate::hot::HotCalls;
 use crate::hot::choice::{ClientChoice, ClientKind, WhySdk};
 use crate::hot::lean::{AddressRules, Connections, Lean, Store};
 use crate::hot::sdk::Sdk;
-use crate::{CredentialsConfig, Quirks, S3Config};
+use crate::{Quirks, S3Config};
 
 /// The clients of one store. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -58,32 +58,14 @@ struct LeanParts {
 
 impl Clients {
     pub(crate) async fn connect(config: &S3Config, quirks: &Quirks) -> Self {
-        let mut builder = Builder::new();
         let mut region = config.region.clone().or_else(|| config.endpoint.is_some().then(|| "us-east-1".to_owned()));
-        let (mut fips, mut dual_stack) = (None, None);
-        let provider = match &config.credentials {
-            CredentialsConfig::Static { access_key_id, secret_access_key, session_token } => {
-                let token = session_token.as_ref().map(|token| token.expose().to_owned());
-                let pair = Credentials::new(access_key_id, secret_access_key.expose(), token, None, "configuration");
-                Some(SharedCredentialsProvider::new(pair))
-            }
-            CredentialsConfig::Chain { profile } => {
-                let mut loader = aws_config::defaults(BehaviorVersion::latest());
-                if let Some(profile) = profile {
-                    loader = loader.profile_name(profile);
-                }
-                if let Some(region) = &region {
-                    loader = loader.region(Region::new(region.clone()));
-                }
-                let found = loader.load().await;
-                region = region.or_else(|| found.region().map(ToString::to_string));
-                (fips, dual_stack) = (found.use_fips(), found.use_dual_stack());
-                builder = Builder::from(&found);
-                // The environment may name an endpoint; the configuration alone decides.
-                builder.set_endpoint_url(None);
-                found.credentials_provider()
-            }
-        };
+        let found = config.credentials.sdk_config(region.as_deref()).await;
+        region = region.or_else(|| found.region().map(ToString::to_string));
+        let (fips, dual_stack) = (found.use_fips(), found.use_dual_stack());
+        let mut builder = Builder::from(&found);
+        // The environment may name an endpoint; the configuration alone decides.
+        builder.set_endpoint_url(None);
+        let provider = found.credentials_provider();
         let credentials = provider.map(SharedCredentials::new);
         if let Some(credentials) = &credentials {
             builder = builder.credentials_provider(SharedCredentialsProvider::new(credentials.clone()));

@@ -5,11 +5,43 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future;
-use aws_sdk_s3::config::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_s3::config::{BehaviorVersion, ProvideCredentials, Region, SharedCredentialsProvider};
 use tokio::sync::Mutex;
+
+use crate::CredentialsConfig;
+
+impl CredentialsConfig {
+    /// What every client of the AWS SDK is made of: the credentials, and for [`CredentialsConfig::Chain`] what else the SDK finds
+    /// in environment, profile and instance, also a region where `region` names none. Reads them; asks for no credentials yet.
+    pub async fn sdk_config(&self, region: Option<&str>) -> SdkConfig {
+        let region = region.map(|region| Region::new(region.to_owned()));
+        match self {
+            Self::Static { access_key_id, secret_access_key, session_token } => {
+                let token = session_token.as_ref().map(|token| token.expose().to_owned());
+                let pair = Credentials::new(access_key_id, secret_access_key.expose(), token, None, "configuration");
+                SdkConfig::builder()
+                    .credentials_provider(SharedCredentialsProvider::new(pair))
+                    .region(region)
+                    .behavior_version(BehaviorVersion::latest())
+                    .build()
+            }
+            Self::Chain { profile } => {
+                let mut loader = aws_config::defaults(BehaviorVersion::latest());
+                if let Some(profile) = profile {
+                    loader = loader.profile_name(profile);
+                }
+                if let Some(region) = region {
+                    loader = loader.region(region);
+                }
+                loader.load().await
+            }
+        }
+    }
+}
 
 /// Credentials are renewed so long before they expire.
 const MARGIN: Duration = Duration::from_mins(5);

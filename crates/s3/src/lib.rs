@@ -18,6 +18,7 @@ mod quirks;
 
 pub use bucket::S3Bucket;
 pub use config::{CredentialsConfig, S3Config, Secret, Timeouts};
+pub use error::is_untrusted;
 pub use hot::choice::{ClientChoice, ClientKind, WhySdk};
 pub use quirks::{QuirkOverrides, Quirks, StoreKind};
 

@@ -112,6 +112,8 @@ pub struct ClusterOptions {
     /// Whether etcd's volume is one of the sandbox's CSI driver, so that VolumeSnapshots of it can be cut. What etcd holds
     /// at the cut is then the file [`ETCD_DATABASE`] of the snapshot. Means nothing for a LOCAL deployment.
     pub csi_etcd_volume: bool,
+    /// An in-tree EBS volume under etcd (`aws://us-east-1a/vol-0123`), without [`Self::csi_etcd_volume`]. Nothing is on it.
+    pub ebs_etcd_volume: Option<String>,
     /// Whether a Deployment runs etcd, not a StatefulSet; with [`Self::csi_etcd_volume`].
     pub etcd_deployment: bool,
     /// The CSI driver of another cluster on the same storage system.
@@ -130,6 +132,7 @@ impl Default for ClusterOptions {
             storage: Storage::Minio,
             auth: None,
             csi_etcd_volume: true,
+            ebs_etcd_volume: None,
             etcd_deployment: false,
             csi: None,
             etcd_members: 1,
@@ -217,6 +220,9 @@ impl RecordedCluster {
                 true => Etcd::Deployment(of_handle(&volumes[0])),
                 false => Etcd::StatefulSet(volumes.iter().map(of_handle).collect()),
             };
+        }
+        if let (false, Some(volume)) = (csi_etcd_volume, &options.ebs_etcd_volume) {
+            deployment.etcd = Etcd::StatefulSet(vec![EtcdVolume::AwsElasticBlockStore(volume.clone())]);
         }
         kubernetes.deploy(&deployment).map_err(refused)?;
 

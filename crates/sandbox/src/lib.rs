@@ -1,15 +1,18 @@
-//! Servers that no public emulator offers, each on a loopback socket: pachd with its etcd, a Kubernetes API, S3.
+//! Servers that no public emulator offers, each on a loopback socket: pachd with its etcd, a Kubernetes API, S3,
+//! EC2.
 //!
 //! They speak the real protocols, are reached through the real SDKs, and have their faults and latency switchable.
 //! Tests, benchmarks and `pachsnap demo` start them.
 
 #[cfg(all(feature = "kubernetes", feature = "pachd", feature = "s3"))]
 pub mod cluster;
+#[cfg(feature = "ec2")]
+pub mod ec2;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 #[cfg(feature = "pachd")]
 pub mod pachd;
-#[cfg(feature = "minio")]
+#[cfg(any(feature = "minio", feature = "moto"))]
 pub mod programs;
 #[cfg(feature = "s3")]
 pub mod s3;

@@ -10,7 +10,7 @@ use crate::cluster::rights::Rights;
 use crate::cluster::{Cluster, etcd_of_pod};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Artifact, EventKind, Events, Step};
-use crate::job::{OpenedVolume, ReadyLimits, SnapshotSettings, Stores, VolumePolicy};
+use crate::job::{OpenedVolume, ReadyLimits, SnapshotService, SnapshotSettings, Stores, VolumePolicy};
 use crate::manifest::{Artifacts, EtcdVolumeRecord, VolumeArtifact};
 use crate::run_id::RunId;
 
@@ -58,13 +58,13 @@ pub(super) async fn open(
                     let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
                     without.push(format!("{} ({}): {why}", record.volume, record.source));
                 }
-                Err(error) => return Err(unusable(error)),
+                Err(error) => return Err(unusable(error, opened.service)),
             },
             None => without.push(format!("{} ({}): this build has no provider for it", record.volume, record.source)),
         }
     }
     if !volumes.is_empty() && without.is_empty() {
-        if cluster.record.etcd_volumes.iter().any(EtcdVolumeRecord::is_csi) {
+        if volumes.iter().any(|volume: &EtcdVolume| volume.opened.service == SnapshotService::Cluster) {
             Rights::of_volume_snapshots(cluster.namespace()).check(&cluster.kubernetes).await?;
         }
         // Better known now than in the pause. Another one may lead by then.
@@ -84,9 +84,13 @@ pub(super) async fn open(
     Ok(Vec::new())
 }
 
-fn unusable(error: provider::Error) -> Error {
-    let advice = match error.kind() {
-        provider::ErrorKind::Denied => {
+fn unusable(error: provider::Error, service: SnapshotService) -> Error {
+    let advice = match (error.kind(), service) {
+        (provider::ErrorKind::Denied, SnapshotService::Cloud) => {
+            "grant that right to the credentials that are used for the cloud, or set snapshot.volume to \"skip\": etcd's own snapshot \
+             then stands for the disk"
+        }
+        (provider::ErrorKind::Denied, SnapshotService::Cluster) => {
             "`pachsnap rbac --for snapshot` prints the rights that are needed; or set snapshot.volume to \"skip\": etcd's own \
              snapshot then stands for the disk"
         }

@@ -124,6 +124,13 @@ pub(crate) const FIELDS: &[Field] = &[
         Some("lean"),
         "what sends copies and listings: our own client, a fifth of the processor time, or the AWS SDK",
     ),
+    field("ebs.region", Kind::Text, None, "region of EBS volumes; what the AWS SDK finds if not set"),
+    field("ebs.endpoint", Kind::Text, None, "URL of the EC2 service; Amazon's own if not set"),
+    field("ebs.profile", Kind::Text, None, "profile of the AWS configuration; what the AWS SDK finds if not set"),
+    field("ebs.kms-key", Kind::Text, None, "KMS key of restored volumes; as their snapshot is encrypted if not set"),
+    field("ebs.volume-type", Kind::Text, None, "type of restored volumes; that of the snapshot's volume if not set"),
+    field("ebs.iops", Kind::Count, None, "I/O operations per second of restored volumes; the source's if not set"),
+    field("ebs.throughput", Kind::Count, None, "MiB/s of restored volumes; the source's if not set"),
     field(
         "snapshot.fence",
         Kind::Choice(&["selector", "ports", "none"]),
@@ -142,6 +149,12 @@ pub(crate) const FIELDS: &[Field] = &[
         Kind::Choice(&["auto", "require", "skip"]),
         Some("auto"),
         "the disk under etcd: snapshot it where a provider can, require it, or leave it to etcd's own snapshot",
+    ),
+    field(
+        "snapshot.volume-provider",
+        Kind::Choice(&["auto", "csi", "ebs"]),
+        Some("auto"),
+        "who snapshots the disk under etcd: the cluster's VolumeSnapshots (csi) or EC2 (ebs); auto takes csi for volumes of a CSI driver",
     ),
     field(
         "snapshot.volume-class",

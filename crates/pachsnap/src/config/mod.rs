@@ -326,6 +326,15 @@ impl Config {
         }
     }
 
+    /// A number that need not be set.
+    #[cfg(feature = "aws")]
+    pub(crate) fn number_if_set(&self, path: &str) -> Option<u32> {
+        match self.value(path) {
+            Some(Value::Count(count)) => Some(u32::try_from(*count).unwrap_or(u32::MAX)),
+            _ => None,
+        }
+    }
+
     fn count(&self, path: &str) -> usize {
         match self.value(path) {
             Some(Value::Count(count)) => *count,

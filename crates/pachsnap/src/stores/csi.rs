@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchestrator::job::OpenedVolume;
+use orchestrator::job::{OpenedVolume, SnapshotService};
 use orchestrator::manifest::EtcdVolumeRecord;
 use provider::VolumeId;
 use provider_onprem::{CsiOptions, CsiSnapshots, DeletionPolicy};
@@ -26,5 +26,5 @@ pub(super) fn open(
         ..CsiOptions::default()
     };
     let snapshots = Arc::new(CsiSnapshots::new(kubernetes, namespace, options));
-    Some(OpenedVolume { snapshots, volume: VolumeId(volume.claim.clone()) })
+    Some(OpenedVolume { snapshots, volume: VolumeId(volume.claim.clone()), service: SnapshotService::Cluster })
 }

@@ -8,8 +8,9 @@ use std::io;
 #[error("the store's certificate is not believed; SSL_CERT_FILE can name a file with those that are")]
 pub(crate) struct Untrusted(#[source] pub(crate) Box<dyn StdError + Send + Sync>);
 
-/// Whether an error, or one of its causes, is about the store's certificate.
-pub(crate) fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
+/// Whether an error, or one of its causes, is about the service's certificate. For every client over the same HTTPS stack.
+#[must_use]
+pub fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
     let mut at = Some(error);
     while let Some(error) = at {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);

@@ -14,7 +14,8 @@ use provider::{Error, ErrorKind, Retry};
 
 pub(crate) use answer::{Answered, answered, retry_after};
 use answer::{WrongRegion, names_a_region};
-pub(crate) use certificate::{Untrusted, is_untrusted};
+pub(crate) use certificate::Untrusted;
+pub use certificate::is_untrusted;
 use code::of_code;
 
 /// The contract's error of an SDK error, which it keeps as its source.

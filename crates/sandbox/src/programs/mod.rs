@@ -4,7 +4,10 @@ mod folder;
 #[cfg(feature = "programs")]
 pub mod kubernetes;
 mod log;
+#[cfg(feature = "minio")]
 pub mod minio;
+#[cfg(feature = "moto")]
+pub mod moto;
 mod process;
 
 use std::fmt;
@@ -85,8 +88,13 @@ impl ProgramError {
     /// Whether somebody else took a port between its choice and the start: another try chooses others.
     #[must_use]
     pub fn is_port_taken(&self) -> bool {
-        // As Go's network says it, and as MinIO does.
-        let says_so = |log: &str| log.contains("address already in use") || log.contains("port is already in use");
+        // As Go's network says it, and as MinIO and moto do.
+        let says_so = |log: &str| {
+            let log = log.to_lowercase();
+            log.contains("address already in use")
+                || log.contains("port is already in use")
+                || log.contains("is in use by another program")
+        };
         matches!(self, Self::Ended { log, .. } if says_so(log))
     }
 

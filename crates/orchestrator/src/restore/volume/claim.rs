@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::clone::Writer;
     use crate::cluster::EtcdWorkload;
-    use crate::job::{OpenedVolume, PodAccess};
+    use crate::job::{OpenedVolume, PodAccess, SnapshotService};
     use crate::manifest::{EtcdVolumeRecord, VolumeArtifact};
 
     const NAMESPACE: &str = "pachyderm";
@@ -229,7 +229,11 @@ mod tests {
         let before = claim()["spec"]["volumeName"].as_str().unwrap().to_owned();
         let chosen = Chosen {
             artifact,
-            opened: OpenedVolume { snapshots: Arc::new(service.clone()), volume: VolumeId(CLAIM.to_owned()) },
+            opened: OpenedVolume {
+                snapshots: Arc::new(service.clone()),
+                volume: VolumeId(CLAIM.to_owned()),
+                service: SnapshotService::Cloud,
+            },
             workload: workload.clone(),
             claim: CLAIM.to_owned(),
             volume: Some(before.clone()),

@@ -1,0 +1,65 @@
+//! A cluster whose etcd is on an in-tree EBS volume: the binary asks EC2 for the snapshot.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use e2e::{Bench, assert_as_before, assert_refused, assert_said};
+use sandbox::cluster::ClusterOptions;
+use sandbox::ec2::{Ec2Fault, Ec2Options, Ec2Server, NewVolume};
+
+/// A bench whose etcd has a volume of this EC2.
+async fn bench() -> (Bench, Ec2Server) {
+    let server = Ec2Server::start(Ec2Options::default()).await.unwrap();
+    let volume = server.add_volume(NewVolume::default());
+    let options = ClusterOptions {
+        csi_etcd_volume: false,
+        ebs_etcd_volume: Some(format!("aws://us-east-1a/{volume}")),
+        ..ClusterOptions::default()
+    };
+    let bench = Bench::with(options).await;
+    let ebs = format!("volume = \"require\"\n\n[ebs]\nregion = \"us-east-1\"\nendpoint = \"{}\"\n", server.endpoint());
+    bench.write_config(&ebs);
+    bench.set_environment(&[("AWS_ACCESS_KEY_ID", "sandbox"), ("AWS_SECRET_ACCESS_KEY", "secret")]);
+    (bench, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_leaves_one_snapshot_which_the_manifest_names() {
+    let (bench, server) = bench().await;
+    let before = bench.picture().await;
+    server.add_fault(Ec2Fault::lose_reply().on("CreateSnapshot").after(1));
+    let ended = bench.run(&["snapshot"]).await;
+    assert_said(&ended, 0, &["the answer to CreateSnapshot was lost", "lives in region us-east-1"]);
+    assert_as_before(&before, &bench.picture().await);
+    let made = server.snapshots();
+    assert_eq!(made.len(), 1, "{made:?}");
+    let recorded = bench.manifest()["artifacts"]["volumes"][0].clone();
+    assert_eq!(recorded["snapshot"], made[0].id);
+    assert_eq!(recorded["details"]["zone"], "us-east-1a");
+    assert_eq!(made[0].tags["pachsnap-cluster"], "alpha");
+
+    assert_said(&bench.run(&["verify", "latest"]).await, 0, &[]);
+    let run = bench.run_with("manifest.json").unwrap();
+    assert_said(&bench.run(&["delete", &run, "--yes"]).await, 0, &[]);
+    assert!(server.snapshots().is_empty(), "{:?}", server.snapshots());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_right_is_named_before_anything_changes() {
+    let (bench, server) = bench().await;
+    server.deny("ec2:CreateSnapshot");
+    assert_refused(&bench, 13, &["ec2:CreateSnapshot", "grant that right"]).await;
+    assert!(server.snapshots().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_fails_after_the_resume_makes_no_recovery_point_and_is_pruned() {
+    let (bench, server) = bench().await;
+    let before = bench.picture().await;
+    server.fail_next_snapshot("Client.InternalError: Given key ID is not accessible");
+    let ended = bench.run(&["snapshot"]).await;
+    assert_said(&ended, 20, &["Given key ID is not accessible"]);
+    assert_as_before(&before, &bench.picture().await);
+    assert!(bench.run_with("manifest.json").is_none());
+    assert_said(&bench.run(&["prune", "--older-than", "0s", "--yes"]).await, 0, &[]);
+    assert!(server.snapshots().is_empty(), "{:?}", server.snapshots());
+}
