@@ -24,24 +24,24 @@ pub(super) struct BareVolume<'a> {
 }
 
 impl BareVolume<'_> {
-    /// How nodes find the volume: as they find the one that is there now. A cluster whose volumes are in-tree ones may have no CSI
-    /// driver.
-    fn source(&self, like: Option<&PersistentVolumeSpec>) -> (&'static str, Value) {
+    /// How nodes find the volume, as they find the one that is there now, and the provisioner that may delete it. A cluster whose
+    /// volumes are in-tree ones may have no CSI driver.
+    fn source(&self, like: Option<&PersistentVolumeSpec>) -> (&'static str, Value, &str) {
         let last = self.handle.rsplit('/').next().unwrap_or(self.handle);
         let in_tree = |is: fn(&PersistentVolumeSpec) -> bool| like.is_some_and(is);
         match self.driver {
             "ebs.csi.aws.com" if in_tree(|volume| volume.aws_elastic_block_store.is_some()) => {
                 let id = self.zone.map_or_else(|| last.to_owned(), |zone| format!("aws://{zone}/{last}"));
-                ("awsElasticBlockStore", json!({"volumeID": id, "fsType": "ext4"}))
+                ("awsElasticBlockStore", json!({"volumeID": id, "fsType": "ext4"}), "kubernetes.io/aws-ebs")
             }
             "pd.csi.storage.gke.io" if in_tree(|volume| volume.gce_persistent_disk.is_some()) => {
-                ("gcePersistentDisk", json!({"pdName": last, "fsType": "ext4"}))
+                ("gcePersistentDisk", json!({"pdName": last, "fsType": "ext4"}), "kubernetes.io/gce-pd")
             }
             "disk.csi.azure.com" if in_tree(|volume| volume.azure_disk.is_some()) => {
                 let disk = json!({"diskName": last, "diskURI": self.handle, "kind": "Managed", "fsType": "ext4"});
-                ("azureDisk", disk)
+                ("azureDisk", disk, "kubernetes.io/azure-disk")
             }
-            driver => ("csi", json!({"driver": driver, "fsType": "ext4", "volumeHandle": self.handle})),
+            driver => ("csi", json!({"driver": driver, "fsType": "ext4", "volumeHandle": self.handle}), driver),
         }
     }
 }
@@ -89,8 +89,10 @@ fn objects(
 ) -> Result<(PersistentVolume, PersistentVolumeClaim)> {
     let storage = json!({"storage": bare.size.to_string()});
     let class = chosen.class.clone().unwrap_or_default();
+    let (kind, source, provisioner) = bare.source(before);
     let mut volume = json!({
-        "metadata": {"name": name},
+        // By this its provisioner knows a volume that it may delete, once its policy says so: a drill's goes with the drill.
+        "metadata": {"name": name, "annotations": {"pv.kubernetes.io/provisioned-by": provisioner}},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "capacity": storage,
@@ -101,7 +103,6 @@ fn objects(
             "storageClassName": class,
         },
     });
-    let (kind, source) = bare.source(before);
     volume["spec"][kind] = source;
     if let Some(zone) = bare.zone {
         // One of the terms has to hold.
@@ -134,19 +135,22 @@ mod tests {
         let ebs = volume("ebs.csi.aws.com", "vol-1");
         let in_tree = like(json!({"awsElasticBlockStore": {"volumeID": "aws://us-east-1a/vol-0"}}));
         let csi = like(json!({"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-0"}}));
-        let csi_source = ("csi", json!({"driver": "ebs.csi.aws.com", "fsType": "ext4", "volumeHandle": "vol-1"}));
+        let of_csi = json!({"driver": "ebs.csi.aws.com", "fsType": "ext4", "volumeHandle": "vol-1"});
+        let csi_source = ("csi", of_csi, "ebs.csi.aws.com");
         assert_eq!(ebs.source(Some(&in_tree)).1["volumeID"], "aws://us-east-1a/vol-1");
         assert_eq!(BareVolume { zone: None, ..ebs }.source(Some(&in_tree)).1["volumeID"], "vol-1");
         let ebs = volume("ebs.csi.aws.com", "vol-1");
         assert_eq!((ebs.source(Some(&csi)), ebs.source(None)), (csi_source.clone(), csi_source));
         let disk = volume("pd.csi.storage.gke.io", "projects/p/zones/z/disks/etcd-1");
-        let (kind, source) = disk.source(Some(&like(json!({"gcePersistentDisk": {"pdName": "etcd-0"}}))));
+        let found = disk.source(Some(&like(json!({"gcePersistentDisk": {"pdName": "etcd-0"}}))));
+        let (kind, source, provisioner) = found;
         assert_eq!((kind, &source["pdName"]), ("gcePersistentDisk", &json!("etcd-1")));
+        assert_eq!(provisioner, "kubernetes.io/gce-pd");
         // Another cloud's volume is of another kind, whatever was there.
         assert_eq!(disk.source(Some(&in_tree)).0, "csi");
         let uri = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/etcd-1";
         let disk = volume("disk.csi.azure.com", uri);
-        let (kind, source) = disk.source(Some(&like(json!({"azureDisk": {"diskName": "etcd-0", "diskURI": "x"}}))));
+        let (kind, source, _) = disk.source(Some(&like(json!({"azureDisk": {"diskName": "etcd-0", "diskURI": "x"}}))));
         assert_eq!((kind, &source["diskName"], &source["diskURI"]), ("azureDisk", &json!("etcd-1"), &json!(uri)));
     }
 }

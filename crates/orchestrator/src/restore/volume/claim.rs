@@ -255,6 +255,8 @@ mod tests {
         let handle = volume["spec"]["csi"]["volumeHandle"].as_str().unwrap();
         assert_eq!(service.read(&VolumeId(handle.to_owned())).unwrap(), "what etcd wrote");
         assert_eq!(volume["spec"]["claimRef"]["name"], CLAIM);
+        let annotations = &volume["metadata"]["annotations"];
+        assert_eq!(annotations["pv.kubernetes.io/provisioned-by"], volume["spec"]["csi"]["driver"]);
         for (volume, policy) in [(name, "Retain"), (before, "Retain")] {
             let volume = server.object("persistentvolumes", "", &volume).unwrap();
             assert_eq!(volume["spec"]["persistentVolumeReclaimPolicy"], policy, "{volume}");
