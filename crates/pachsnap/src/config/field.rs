@@ -127,7 +127,12 @@ pub(crate) const FIELDS: &[Field] = &[
     field("ebs.region", Kind::Text, None, "region of EBS volumes; what the AWS SDK finds if not set"),
     field("ebs.endpoint", Kind::Text, None, "URL of the EC2 service; Amazon's own if not set"),
     field("ebs.profile", Kind::Text, None, "profile of the AWS configuration; what the AWS SDK finds if not set"),
-    field("ebs.kms-key", Kind::Text, None, "KMS key of restored volumes; as their snapshot is encrypted if not set"),
+    field(
+        "ebs.encrypt-with",
+        Kind::Text,
+        None,
+        "id, alias or ARN of the KMS key of restored volumes; as their snapshot is encrypted if not set",
+    ),
     field("ebs.volume-type", Kind::Text, None, "type of restored volumes; that of the snapshot's volume if not set"),
     field("ebs.iops", Kind::Count, None, "I/O operations per second of restored volumes; the source's if not set"),
     field("ebs.throughput", Kind::Count, None, "MiB/s of restored volumes; the source's if not set"),

@@ -41,7 +41,7 @@ fn options(config: &Config) -> EbsOptions {
         region: text("ebs.region"),
         endpoint: text("ebs.endpoint"),
         credentials: CredentialsConfig::Chain { profile: text("ebs.profile") },
-        kms_key: text("ebs.kms-key"),
+        kms_key: text("ebs.encrypt-with"),
         volume_type: text("ebs.volume-type"),
         iops: config.number_if_set("ebs.iops"),
         throughput: config.number_if_set("ebs.throughput"),
