@@ -118,5 +118,5 @@ async fn a_folder_of_the_node_has_no_snapshot() {
     bench.change_config("[vault]", &format!("[bucket]\npath = \"{}/pachd\"\n\n[vault]", folder.path().display()));
     let ended = bench.run(&["plan"]).await;
     assert_said(&ended, 0, &[]);
-    assert!(ended.stdout.contains("(hostPath): this build has no provider for it"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("(hostPath): no provider for it is configured"), "{}", ended.stdout);
 }

@@ -146,8 +146,13 @@ impl Stores for ConfiguredStores {
         namespace: &str,
         volume: &EtcdVolumeRecord,
     ) -> Result<Option<OpenedVolume>> {
-        let provider = self.config.text("snapshot.volume-provider");
-        if is_ebs(volume) && (provider == Some("ebs") || (provider != Some("csi") && !volume.is_csi())) {
+        let by_ec2 = match self.config.text("snapshot.volume-provider") {
+            Some("ebs") => true,
+            Some("csi") => false,
+            // A region that nobody named would have to be asked of the network.
+            _ => !volume.is_csi() && self.config.text("ebs.region").is_some(),
+        };
+        if by_ec2 && is_ebs(volume) {
             return self.ebs.open(&self.config, volume);
         }
         Ok(if volume.is_csi() { csi::open(&self.config, kubernetes, namespace, volume) } else { None })

@@ -60,7 +60,7 @@ pub(super) async fn open(
                 }
                 Err(error) => return Err(unusable(error, opened.service)),
             },
-            None => without.push(format!("{} ({}): this build has no provider for it", record.volume, record.source)),
+            None => without.push(format!("{} ({}): no provider for it is configured", record.volume, record.source)),
         }
     }
     if !volumes.is_empty() && without.is_empty() {

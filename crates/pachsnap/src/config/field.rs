@@ -124,7 +124,12 @@ pub(crate) const FIELDS: &[Field] = &[
         Some("lean"),
         "what sends copies and listings: our own client, a fifth of the processor time, or the AWS SDK",
     ),
-    field("ebs.region", Kind::Text, None, "region of EBS volumes; what the AWS SDK finds if not set"),
+    field(
+        "ebs.region",
+        Kind::Text,
+        None,
+        "region of EBS volumes; if not set, what the AWS SDK finds where snapshot.volume-provider is ebs",
+    ),
     field("ebs.endpoint", Kind::Text, None, "URL of the EC2 service; Amazon's own if not set"),
     field("ebs.profile", Kind::Text, None, "profile of the AWS configuration; what the AWS SDK finds if not set"),
     field(
@@ -159,7 +164,7 @@ pub(crate) const FIELDS: &[Field] = &[
         "snapshot.volume-provider",
         Kind::Choice(&["auto", "csi", "ebs"]),
         Some("auto"),
-        "who snapshots the disk under etcd: the cluster's VolumeSnapshots (csi) or EC2 (ebs); auto takes csi for volumes of a CSI driver",
+        "who snapshots the disk under etcd: the cluster's VolumeSnapshots (csi) or EC2 (ebs); auto takes csi for volumes of a CSI driver, and ebs for in-tree ones if ebs.region is set",
     ),
     field(
         "snapshot.volume-class",
