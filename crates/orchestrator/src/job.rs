@@ -209,6 +209,16 @@ pub enum Loader {
     },
 }
 
+/// What to do about a bucket that deletes or archives what is put into it, by a rule of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// Put no recovery point there.
+    #[default]
+    Refuse,
+    /// Say so.
+    Accept,
+}
+
 /// Everything that decides how a snapshot runs.
 #[derive(Clone, Debug)]
 pub struct SnapshotSettings {
@@ -224,6 +234,8 @@ pub struct SnapshotSettings {
     pub port_map: BTreeMap<i32, i32>,
     /// What to do with open user commits.
     pub open_commits: OpenCommits,
+    /// What to do about a place of recovery points that loses them by itself.
+    pub lifecycle: Expiry,
     /// What to do about the disk under etcd.
     pub volume: VolumePolicy,
     /// What to do when running work does not end.

@@ -48,6 +48,7 @@ async fn everything_written_is_for_its_owner_only() {
         from: Key::new("cluster/points/manifest.json"),
         to: Key::new("copies/manifest.json"),
         size: 2,
+        class: None,
         if_version: None,
         token: None,
     };
@@ -108,6 +109,7 @@ async fn no_link_is_followed_out_of_the_root_or_inside_it() {
             from: Key::new(from),
             to: Key::new(to),
             size: 7,
+            class: None,
             if_version: None,
             token: None,
         };

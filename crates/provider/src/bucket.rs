@@ -157,7 +157,7 @@ pub struct ContentHeaders {
     pub content_language: Option<String>,
 }
 
-/// What is known of an object. Listings leave `headers` and `metadata` empty.
+/// What is known of an object. Listings leave `details` empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectMeta {
     /// The raw key.
@@ -170,10 +170,56 @@ pub struct ObjectMeta {
     pub modified: Option<Timestamp>,
     /// A checksum of the content, where the store tells one.
     pub checksum: Option<Checksum>,
+    /// Class of storage; `None` for the store's usual one, or where the store doesn't tell.
+    pub class: Option<&'static StorageClass>,
+    /// Headers and metadata; `None` when there are none. Apart, since millions of objects are listed without.
+    pub details: Option<Box<ObjectDetails>>,
+}
+
+impl ObjectMeta {
+    /// Content headers and user metadata.
+    #[must_use]
+    pub fn details(&self) -> &ObjectDetails {
+        static NONE: ObjectDetails = ObjectDetails::none();
+        self.details.as_deref().unwrap_or(&NONE)
+    }
+}
+
+/// What goes with the content of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectDetails {
     /// Content headers.
     pub headers: ContentHeaders,
     /// User metadata, keys in lower case.
     pub metadata: BTreeMap<String, String>,
+}
+
+impl ObjectDetails {
+    const fn none() -> Self {
+        let headers = ContentHeaders {
+            content_type: None,
+            content_encoding: None,
+            cache_control: None,
+            content_disposition: None,
+            content_language: None,
+        };
+        Self { headers, metadata: BTreeMap::new() }
+    }
+
+    /// As [`ObjectMeta::details`] has it.
+    #[must_use]
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::none()).then(|| Box::new(self))
+    }
+}
+
+/// A class of storage: a tier with a price of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StorageClass {
+    /// As the store calls it.
+    pub name: &'static str,
+    /// Whether an object in it has to be brought back before it can be read or copied.
+    pub archived: bool,
 }
 
 /// A copy from another bucket of the same store.
@@ -187,6 +233,8 @@ pub struct CopyRequest<'a> {
     pub to: Key,
     /// Size of the source, as listed.
     pub size: u64,
+    /// Class of the source, as listed: the copy gets the same one, unless the destination was opened with another.
+    pub class: Option<&'static StorageClass>,
     /// The source must still be this one.
     pub if_version: Option<ObjectVersion>,
     /// Where to go on.

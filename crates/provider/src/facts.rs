@@ -35,12 +35,29 @@ pub struct Facts {
     pub versioning: Option<bool>,
     /// Whether objects may be locked against deletion.
     pub object_lock: Option<bool>,
-    /// Rules that expire or move objects, in words.
-    pub lifecycle: Option<Vec<String>>,
+    /// Rules that delete or move objects by themselves.
+    pub lifecycle: Option<Vec<LifecycleRule>>,
     /// Server-side encryption, in words.
     pub encryption: Option<String>,
     /// Who can read it.
     pub exposure: Option<Exposure>,
+    /// Whether those who ask pay for their requests, and have to say that they know.
+    pub requester_pays: Option<bool>,
+}
+
+/// A rule by which a bucket deletes or moves objects by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifecycleRule {
+    /// Its name and what it does.
+    pub words: String,
+    /// What the raw keys begin with that it is about; empty: all.
+    pub prefix: String,
+    /// Whether it is about some of them only, chosen by tags or sizes.
+    pub partial: bool,
+    /// Whether it deletes objects.
+    pub expires: bool,
+    /// Whether it moves objects to where they can't be read at once.
+    pub archives: bool,
 }
 
 /// Who can read a bucket.

@@ -24,11 +24,11 @@ pub mod testkit;
 
 pub use bucket::{
     Bucket, Checksum, ContentHeaders, Copied, CopyRequest, CopyToken, DeleteOutcome, GetRequest, ListRequest,
-    ListToken, ObjectMeta, ObjectStream, ObjectVersion, Page, Put, PutMode, PutRequest,
+    ListToken, ObjectDetails, ObjectMeta, ObjectStream, ObjectVersion, Page, Put, PutMode, PutRequest, StorageClass,
 };
 pub use capabilities::{BucketCapabilities, KeyRules, ListingStart, VolumeCapabilities};
 pub use error::{Error, ErrorKind, Result, Retry};
-pub use facts::{BucketFacts, Exposure, Facts, UnfinishedUpload};
+pub use facts::{BucketFacts, Exposure, Facts, LifecycleRule, UnfinishedUpload};
 pub use key::Key;
 pub use owner::Owner;
 pub use volume::{

@@ -88,7 +88,10 @@ async fn copies(bucket: &S3Bucket, count: usize) {
     let copy = |at| async move {
         let (from, to) = (Key::new(key(at)), Key::new(key(at)));
         let if_version = Some(ObjectVersion("9a0364b9e99bb480dd25e1f0284c8555".to_owned()));
-        bucket.copy_from(&CopyRequest { source: bucket, from, to, size: 4096, if_version, token: None }).await.unwrap()
+        bucket
+            .copy_from(&CopyRequest { source: bucket, from, to, size: 4096, class: None, if_version, token: None })
+            .await
+            .unwrap()
     };
     stream::iter(0..count).map(copy).buffer_unordered(IN_FLIGHT).for_each(async |_| {}).await;
 }

@@ -4,18 +4,21 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    AppName, BehaviorVersion, Builder, Config, IdentityCache, Region, RequestChecksumCalculation,
-    ResponseChecksumValidation, SharedCredentialsProvider, StalledStreamProtectionConfig,
+    AppName, BehaviorVersion, Builder, Config, ConfigBag, IdentityCache, Intercept, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation, RuntimeComponents, SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
+use aws_sdk_s3::error::BoxError;
 
 use crate::credentials::SharedCredentials;
 use crate::hot::HotCalls;
 use crate::hot::choice::{ClientChoice, ClientKind, WhySdk};
 use crate::hot::lean::{AddressRules, Connections, Lean, Store};
 use crate::hot::sdk::Sdk;
+use crate::terms::Terms;
 use crate::{Quirks, S3Config};
 
 /// The clients of one store. Clones share their connections.
@@ -27,6 +30,8 @@ pub(crate) struct Clients {
     pub(crate) patient: LazyClient,
     /// The region that requests are signed for.
     pub(crate) region: String,
+    /// What requests carry besides their own.
+    pub(crate) terms: Arc<Terms>,
     /// `None` when the SDK was asked for.
     lean: Option<Result<LeanParts, WhySdk>>,
 }
@@ -57,7 +62,8 @@ struct LeanParts {
 }
 
 impl Clients {
-    pub(crate) async fn connect(config: &S3Config, quirks: &Quirks) -> Self {
+    pub(crate) async fn connect(config: &S3Config, quirks: &Quirks, terms: Terms) -> Self {
+        let terms = Arc::new(terms);
         let mut region = config.region.clone().or_else(|| config.endpoint.is_some().then(|| "us-east-1".to_owned()));
         let found = config.credentials.sdk_config(region.as_deref()).await;
         region = region.or_else(|| found.region().map(ToString::to_string));
@@ -106,6 +112,9 @@ impl Clients {
         if let Ok(name) = AppName::new("pachsnap") {
             builder = builder.app_name(name);
         }
+        if !terms.all.is_empty() {
+            builder = builder.interceptor(OnEveryRequest(Arc::clone(&terms)));
+        }
         let quick = builder.build();
         let patient = quick
             .to_builder()
@@ -120,7 +129,7 @@ impl Clients {
                 rules: AddressRules { region: region.clone(), endpoint, path_style, fips, dual_stack },
             })
         });
-        Self { quick: LazyClient::new(quick), patient: LazyClient::new(patient), region, lean }
+        Self { quick: LazyClient::new(quick), patient: LazyClient::new(patient), region, terms, lean }
     }
 
     /// The same clients with connections of their own, none of them made yet. Credentials are shared.
@@ -130,7 +139,8 @@ impl Clients {
             .lean
             .clone()
             .map(|parts| parts.map(|parts| LeanParts { connections: parts.connections.own(), ..parts }));
-        Self { quick: own(&self.quick), patient: own(&self.patient), region: self.region.clone(), lean }
+        let (region, terms) = (self.region.clone(), Arc::clone(&self.terms));
+        Self { quick: own(&self.quick), patient: own(&self.patient), region, terms, lean }
     }
 
     /// The client for the two hot calls on a bucket: the one asked for, or the SDK where that one can't work.
@@ -138,7 +148,7 @@ impl Clients {
         let lean = self.lean.as_ref().map(|parts| {
             let parts = parts.as_ref().map_err(|because| *because)?;
             let address = parts.rules.resolve(bucket)?;
-            Ok(Lean::new(parts.connections.clone(), parts.store.clone(), address))
+            Ok(Lean::new(parts.connections.clone(), parts.store.clone(), address, Arc::clone(&self.terms)))
         });
         let because = match lean {
             Some(Ok(lean)) => return (Arc::new(lean), ClientChoice { kind: ClientKind::Lean, because: None }),
@@ -149,7 +159,29 @@ impl Clients {
             None => None,
         };
         let (quick, patient) = (self.quick.get().clone(), self.patient.get().clone());
-        let sdk = Sdk { quick, patient, bucket: bucket.to_owned() };
+        let sdk = Sdk { quick, patient, bucket: bucket.to_owned(), terms: Arc::clone(&self.terms) };
         (Arc::new(sdk), ClientChoice { kind: ClientKind::Sdk, because })
+    }
+}
+
+/// Adds to the SDK's requests what all requests carry, before they are signed.
+#[derive(Debug)]
+struct OnEveryRequest(Arc<Terms>);
+
+impl Intercept for OnEveryRequest {
+    fn name(&self) -> &'static str {
+        "OnEveryRequest"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        for (name, value) in &self.0.all {
+            context.request_mut().headers_mut().try_insert(name.as_str().to_owned(), value.to_str()?.to_owned())?;
+        }
+        Ok(())
     }
 }

@@ -69,6 +69,54 @@ pub struct S3Config {
     /// Which client copies and lists; where the lean one can't work, the SDK does.
     #[serde(default)]
     pub client: ClientKind,
+    /// Number of the account that must own the bucket: another one's is not touched. Absent means whoever owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_owner: Option<String>,
+    /// Whether we pay for our requests where the bucket wants its requesters to pay.
+    #[serde(default)]
+    pub requester_pays: bool,
+    /// How new objects are kept.
+    #[serde(default)]
+    pub new_objects: NewObjects,
+}
+
+/// How new objects are kept, where it isn't as the bucket says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NewObjects {
+    /// Class of storage; absent means that a copy has its source's, and what is written the bucket's usual one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+    /// Encryption; absent means the bucket's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// Whether they are made readable and deletable for the bucket's owner, who may be another account.
+    pub owner_full_control: bool,
+}
+
+/// How the store encrypts what it keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encryption {
+    /// With keys of S3's own.
+    Aes256,
+    /// With a key of KMS.
+    Kms {
+        /// Its id, alias or ARN; absent means the account's key for S3.
+        key: Option<String>,
+    },
+}
+
+impl Encryption {
+    /// `AES256`, `aws:kms`, or a key of KMS.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "AES256" => Self::Aes256,
+            "aws:kms" => Self::Kms { key: None },
+            key => Self::Kms { key: Some(key.to_owned()) },
+        }
+    }
 }
 
 impl S3Config {
@@ -85,6 +133,9 @@ impl S3Config {
             credentials: CredentialsConfig::default(),
             timeouts: Timeouts::default(),
             client: ClientKind::default(),
+            expected_owner: None,
+            requester_pays: false,
+            new_objects: NewObjects::default(),
         }
     }
 
@@ -108,11 +159,16 @@ impl S3Config {
         }
     }
 
+    /// Which S3 the store speaks.
+    #[must_use]
+    pub fn kind(&self) -> StoreKind {
+        self.store.unwrap_or(if self.endpoint.is_some() { StoreKind::Other } else { StoreKind::Aws })
+    }
+
     /// What the store can do, by its kind and the configured differences.
     #[must_use]
     pub fn resolved_quirks(&self) -> Quirks {
-        let usual = if self.endpoint.is_some() { StoreKind::Other } else { StoreKind::Aws };
-        self.quirks.over(Quirks::of(self.store.unwrap_or(usual)))
+        self.quirks.over(Quirks::of(self.kind()))
     }
 }
 

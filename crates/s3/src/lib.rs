@@ -7,6 +7,7 @@
 //! each request is sent once, and its error says whether another try helps.
 
 mod bucket;
+mod class;
 mod client;
 mod config;
 mod credentials;
@@ -15,9 +16,11 @@ mod error;
 mod hot;
 mod location;
 mod quirks;
+mod region;
+mod terms;
 
 pub use bucket::S3Bucket;
-pub use config::{CredentialsConfig, S3Config, Secret, Timeouts};
+pub use config::{CredentialsConfig, Encryption, NewObjects, S3Config, Secret, Timeouts};
 pub use error::is_untrusted;
 pub use hot::choice::{ClientChoice, ClientKind, WhySdk};
 pub use quirks::{QuirkOverrides, Quirks, StoreKind};

@@ -11,9 +11,12 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4;
-use provider::{Bucket, Copied, CopyRequest, Error, Key, ListRequest, ListToken, ObjectVersion, Page, Retry};
+use provider::{
+    Bucket, Copied, CopyRequest, Error, Key, ListRequest, ListToken, ObjectVersion, Page, PutMode, PutRequest, Retry,
+    StorageClass,
+};
 use raw_server::{Act, RawServer, Seen, answer, copied, fault, object, page};
-use s3::{ClientKind, CredentialsConfig, S3Bucket, S3Config, StoreKind};
+use s3::{ClientKind, CredentialsConfig, Encryption, NewObjects, S3Bucket, S3Config, StoreKind};
 
 const ID: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -94,13 +97,13 @@ async fn both(server: &RawServer, token: Option<&str>) -> [S3Bucket; 2] {
 
 fn to_copy<'a>(source: &'a S3Bucket, from: &str, to: &str, if_version: Option<&str>) -> CopyRequest<'a> {
     let if_version = if_version.map(|version| ObjectVersion(version.to_owned()));
-    CopyRequest { source, from: Key::new(from), to: Key::new(to), size: 7, if_version, token: None }
+    CopyRequest { source, from: Key::new(from), to: Key::new(to), size: 7, class: None, if_version, token: None }
 }
 
 /// A server that content clients can live with.
 async fn content() -> RawServer {
     RawServer::start(|request, _| {
-        let headers = [("ETag", "\"abc\""), ("x-amz-bucket-region", "us-east-1")];
+        let headers = [("ETag", "\"abc\""), ("x-amz-bucket-region", "eu-west-3")];
         let body = match request.method.as_str() {
             "PUT" => copied(),
             "HEAD" => return vec![Act::Send(answer(200, &headers, ""))],
@@ -198,6 +201,74 @@ async fn requests_are_the_sdks_but_for_its_bookkeeping() {
 }
 
 #[tokio::test]
+async fn the_terms_of_a_bucket_are_on_the_requests_of_both() {
+    static TIERED: StorageClass = StorageClass { name: "INTELLIGENT_TIERING", archived: false };
+    let token = Some("session");
+    for chosen in [None, Some("STANDARD_IA")] {
+        let server = content().await;
+        let mut told = Vec::new();
+        for client in [ClientKind::Lean, ClientKind::Sdk] {
+            let config = S3Config {
+                expected_owner: Some("123456789012".into()),
+                requester_pays: true,
+                new_objects: NewObjects {
+                    storage_class: chosen.map(str::to_owned),
+                    encryption: Some(Encryption::parse("arn:aws:kms:eu-west-3:123456789012:key/1")),
+                    owner_full_control: true,
+                },
+                ..config(&server, client, token)
+            };
+            let bucket = S3Bucket::open(&config).await.unwrap();
+            let before = server.seen().len();
+            let copy = CopyRequest { class: Some(&TIERED), ..to_copy(&bucket, "a", "b", Some("abc")) };
+            bucket.copy_from(&copy).await.unwrap();
+            bucket.list(&ListRequest::default()).await.unwrap();
+            bucket.put(PutRequest::bytes("c", PutMode::Overwrite, "c")).await.unwrap();
+            bucket.head(&Key::new("c")).await.unwrap();
+            told.push(server.seen().split_off(before));
+        }
+        for (lean, sdk) in told[0].iter().zip(&told[1]) {
+            assert_eq!(essence(lean), essence(sdk));
+            assert_eq!(lean.header("x-amz-expected-bucket-owner"), "123456789012", "{lean:?}");
+            assert_eq!(lean.header("x-amz-request-payer"), "requester", "{lean:?}");
+            let writes = lean.method == "PUT";
+            assert_eq!(lean.header("x-amz-server-side-encryption") == "aws:kms", writes, "{lean:?}");
+            assert_eq!(lean.header("x-amz-acl") == "bucket-owner-full-control", writes, "{lean:?}");
+        }
+        for request in told.iter().flat_map(|requests| &requests[..2]) {
+            assert_eq!(request.header("authorization"), resigned(request, token), "{request:?}");
+        }
+        assert_eq!(told[0][0].header("x-amz-storage-class"), chosen.unwrap_or("INTELLIGENT_TIERING"));
+        assert_eq!(told[0][2].header("x-amz-storage-class"), chosen.unwrap_or_default());
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_is_asked_once_where_it_is_and_reached_there() {
+    let there = "/eu-west-3/s3/aws4_request";
+    let server = RawServer::start(move |request, _| {
+        let region = [("x-amz-bucket-region", "eu-west-3")];
+        vec![Act::Send(match request.method.as_str() {
+            _ if request.header("authorization").contains(there) => answer(200, &[], page("")),
+            "HEAD" => answer(301, &region, ""),
+            _ => answer(301, &region, fault("PermanentRedirect")),
+        })]
+    })
+    .await;
+    for client in [ClientKind::Lean, ClientKind::Sdk] {
+        let before = server.seen().len();
+        let config = S3Config { region: Some("us-east-1".into()), ..config(&server, client, None) };
+        let bucket = S3Bucket::open(&config).await.unwrap();
+        for _ in 0..3 {
+            bucket.list(&ListRequest::default()).await.unwrap();
+        }
+        let seen = server.seen().split_off(before);
+        let methods: Vec<&str> = seen.iter().map(|request| request.method.as_str()).collect();
+        assert_eq!(methods, ["HEAD", "GET", "GET", "GET"]);
+    }
+}
+
+#[tokio::test]
 async fn a_key_of_blanks_is_refused_by_both() {
     let server = content().await;
     for bucket in both(&server, None).await {
@@ -206,7 +277,7 @@ async fn a_key_of_blanks_is_refused_by_both() {
             assert_eq!(error.kind(), provider::ErrorKind::Invalid, "{error:?}");
         }
     }
-    assert_eq!(server.seen().len(), 0);
+    assert_eq!(server.seen().iter().filter(|seen| seen.method != "HEAD").count(), 0);
 }
 
 fn told(error: &Error) -> (provider::ErrorKind, Retry, &str, &str) {

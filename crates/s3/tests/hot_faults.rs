@@ -14,7 +14,7 @@ use s3::{ClientChoice, ClientKind, CredentialsConfig, S3Bucket, S3Config, StoreK
 const BOTH: [ClientKind; 2] = [ClientKind::Lean, ClientKind::Sdk];
 
 fn config(server: &RawServer, client: ClientKind) -> S3Config {
-    S3Config { client, ..S3Config::at(server.endpoint(), StoreKind::Aws, "data", "id", "secret") }
+    S3Config { client, ..S3Config::at(server.endpoint(), StoreKind::Minio, "data", "id", "secret") }
 }
 
 async fn open(server: &RawServer, client: ClientKind) -> S3Bucket {
@@ -62,8 +62,15 @@ async fn list(bucket: &S3Bucket) -> Result<Page, Error> {
 
 async fn copy(bucket: &S3Bucket) -> Result<Copied, Error> {
     let if_version = Some(ObjectVersion("abc".into()));
-    let request =
-        CopyRequest { source: bucket, from: Key::new("from"), to: Key::new("to"), size: 7, if_version, token: None };
+    let request = CopyRequest {
+        source: bucket,
+        from: Key::new("from"),
+        to: Key::new("to"),
+        size: 7,
+        class: None,
+        if_version,
+        token: None,
+    };
     bucket.copy_from(&request).await
 }
 
@@ -184,7 +191,7 @@ async fn a_server_that_does_not_take_the_connection_times_out() {
     }
     for client in BOTH {
         let timeouts = Timeouts { connect_seconds: 1, ..Timeouts::default() };
-        let config = S3Config::at(format!("http://{addr}"), StoreKind::Aws, "data", "id", "secret");
+        let config = S3Config::at(format!("http://{addr}"), StoreKind::Minio, "data", "id", "secret");
         let bucket = S3Bucket::open(&S3Config { client, timeouts, ..config }).await.unwrap();
         let error = list(&bucket).await.unwrap_err();
         assert_eq!((error.kind(), error.retry()), (ErrorKind::Timeout, Retry::Again), "{client:?}: {error:?}");

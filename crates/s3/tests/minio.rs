@@ -120,8 +120,15 @@ async fn keys_that_minio_rewrites_touch_nothing() {
     let put = bucket.put(PutRequest::bytes("/lead", PutMode::Overwrite, "other")).await;
     assert_eq!(put.unwrap_err().kind(), ErrorKind::Invalid);
     bucket.delete(std::slice::from_ref(&key)).await.unwrap().pop().unwrap().result.unwrap();
-    let source =
-        CopyRequest { source: &bucket, from: key, to: Key::new("copy"), size: 4, if_version: None, token: None };
+    let source = CopyRequest {
+        source: &bucket,
+        from: key,
+        to: Key::new("copy"),
+        size: 4,
+        class: None,
+        if_version: None,
+        token: None,
+    };
     assert_eq!(bucket.copy_from(&source).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(bucket.head(&Key::new("lead")).await.unwrap().unwrap().size, 4);
 }

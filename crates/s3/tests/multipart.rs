@@ -48,7 +48,15 @@ fn ten_parts(seed: usize) -> Bytes {
 
 fn copy<'a>(source: &'a dyn Bucket, meta: &ObjectMeta, token: Option<CopyToken>) -> CopyRequest<'a> {
     let if_version = Some(meta.version.clone());
-    CopyRequest { source, from: Key::new("large"), to: Key::new("copied"), size: meta.size, if_version, token }
+    CopyRequest {
+        source,
+        from: Key::new("large"),
+        to: Key::new("copied"),
+        size: meta.size,
+        class: None,
+        if_version,
+        token,
+    }
 }
 
 fn more(copied: Copied) -> (CopyToken, u64) {

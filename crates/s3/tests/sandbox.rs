@@ -42,7 +42,15 @@ async fn open_by(server: &S3Server, client: ClientKind) -> S3Bucket {
 
 fn copy<'a>(source: &'a dyn Bucket, from: &str, to: &str, meta: &ObjectMeta) -> CopyRequest<'a> {
     let if_version = Some(meta.version.clone());
-    CopyRequest { source, from: Key::new(from), to: Key::new(to), size: meta.size, if_version, token: None }
+    CopyRequest {
+        source,
+        from: Key::new(from),
+        to: Key::new(to),
+        size: meta.size,
+        class: None,
+        if_version,
+        token: None,
+    }
 }
 
 async fn head(bucket: &S3Bucket, key: &str) -> ObjectMeta {

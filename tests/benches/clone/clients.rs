@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use e2e::{CloneCommand, pachsnap};
+use e2e::CloneCommand;
 use tempfile::TempDir;
+
+use crate::server::released;
 
 /// A program in one of its ways to copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +77,7 @@ impl Clients {
         let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
         let mut programs = BTreeMap::new();
         if !peers_only {
-            programs.insert("pachsnap".to_owned(), pachsnap());
+            programs.insert("pachsnap".to_owned(), released("pachsnap"));
         }
         for line in String::from_utf8(output.stdout).unwrap().lines() {
             match line.split_once(' ') {

@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// The folder that cargo builds into, told from where this benchmark lies: `TARGET/PROFILE/deps/clone-…`.
-fn folder() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path
+fn target() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
 }
 
-/// Builds the server and the binary as they are now. Cargo builds neither for a benchmark of another package; all that they
-/// share with it is there already.
+/// A program as it is released: so are the ones it is compared with.
+pub(crate) fn released(program: &str) -> PathBuf {
+    target().join("release").join(program)
+}
+
+/// Builds the server and the binary as they are now, optimized.
 pub(crate) fn build() {
-    let target = folder().parent().unwrap().to_owned();
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--workspace", "--bins", "--example", "s3_server", "--target-dir"])
-        .arg(target)
+        .args(["build", "--locked", "--release", "--workspace", "--bins", "--example", "s3_server", "--target-dir"])
+        .arg(target())
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status();
     assert!(status.unwrap().success(), "the server and the binary can't be built");
@@ -36,7 +36,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one with a bucket `source` of so many objects of 4 KiB, and an empty one, `clone`.
     pub(crate) fn start(objects: u64) -> Self {
-        let mut child = Command::new(folder().join("examples/s3_server"))
+        let mut child = Command::new(released("examples/s3_server"))
             .args(["--bucket", &format!("source={objects}x4096"), "--bucket", "clone"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -202,9 +202,7 @@ impl State {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-
-    use provider::{ContentHeaders, ObjectVersion};
+    use provider::ObjectVersion;
 
     use super::*;
 
@@ -215,8 +213,8 @@ pub(super) mod tests {
             version: ObjectVersion("v".to_owned()),
             modified: None,
             checksum: None,
-            headers: ContentHeaders::default(),
-            metadata: BTreeMap::new(),
+            class: None,
+            details: None,
         };
         keys.iter().map(object).collect()
     }

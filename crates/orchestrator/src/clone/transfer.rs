@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use provider::{
-    Checksum, ContentHeaders, Copied, CopyRequest, Error, ErrorKind, GetRequest, Key, ObjectMeta, ObjectStream,
+    Checksum, Copied, CopyRequest, Error, ErrorKind, GetRequest, Key, ObjectDetails, ObjectMeta, ObjectStream,
     ObjectVersion, PutMode, PutRequest, Result,
 };
 
@@ -31,11 +31,12 @@ pub(super) struct Transferred {
 /// # Errors
 /// `Changed` when the source is another one by now; `NotFound` when it is gone (or a bucket is).
 pub(super) async fn transfer(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
+    // What is boxed is kept apart from the hundreds of small copies that are under way.
     context.carry(object.size).await;
     let began = Instant::now();
     let transferred = match context.spec.path {
         CopyPath::ServerSide => copy_in_store(context, object, to).await?,
-        CopyPath::Streamed => stream(context, object, to).await?,
+        CopyPath::Streamed => Box::pin(stream(context, object, to)).await?,
     };
     if context.spec.path == CopyPath::ServerSide && !context.capabilities.conditional_copy {
         ensure_unchanged(context, object).await?;
@@ -50,7 +51,6 @@ pub(super) async fn transfer(context: &Context, object: &ObjectMeta, to: &Key) -
 
 async fn copy_in_store(context: &Context, object: &ObjectMeta, to: &Key) -> Result<Transferred> {
     if object.size > context.capabilities.single_copy_bytes {
-        // Apart, so that the many small copies stay small in memory.
         return Box::pin(copy_in_steps(context, object, to)).await;
     }
     let mut unfinished = UnfinishedCopy::default();
@@ -124,6 +124,7 @@ async fn copy_steps(
             from: object.key.clone(),
             to: to.clone(),
             size: object.size,
+            class: object.class,
             if_version: conditional.then(|| object.version.clone()),
             token: unfinished.token(),
         };
@@ -185,7 +186,8 @@ async fn stream_once(context: &Context, object: &ObjectMeta, to: &Key) -> Result
         _ => None,
     });
     let (body, watched) = digest::watch(body);
-    let keeps_metadata = context.capabilities.metadata;
+    let details = meta.details.filter(|_| context.capabilities.metadata).map(|details| *details);
+    let ObjectDetails { headers, metadata } = details.unwrap_or_default();
     context.send(Sort::Put).await;
     let put = context
         .spec
@@ -196,8 +198,8 @@ async fn stream_once(context: &Context, object: &ObjectMeta, to: &Key) -> Result
             body,
             size: Some(object.size),
             sha256: known,
-            headers: if keeps_metadata { meta.headers } else { ContentHeaders::default() },
-            metadata: if keeps_metadata { meta.metadata } else { Default::default() },
+            headers,
+            metadata,
         })
         .await?;
     let passed = watched.so_far();

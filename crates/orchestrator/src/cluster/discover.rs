@@ -67,7 +67,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
     warnings.extend(unread.into_iter().map(|what| format!("volume under etcd: {what}")));
 
     let location = environment.bucket((major, minor))?;
-    let Opened { bucket, realm, .. } = stores.open_data(&location)?;
+    let Opened { bucket, facts: bucket_facts, realm } = stores.open_data(&location)?;
     identity::bucket_is_the_clusters(&pachd, bucket.as_ref(), &location).await?;
 
     let moving = Moving::read(target, &deployment, &pachd).await?;
@@ -99,6 +99,7 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
         etcd_prefix: environment.etcd_prefix().to_owned(),
         location,
         bucket,
+        bucket_facts,
         bucket_realm: realm,
         services: moving.services,
         pipelines: moving.pipelines,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pachyderm::client::Client;
 use pachyderm::etcd::EtcdClient;
-use provider::Bucket;
+use provider::{Bucket, BucketFacts};
 
 pub use bucket_location::{AccessKey, BucketLocation, BucketPlace};
 pub(crate) use connection::etcd_of_pod;
@@ -55,6 +55,8 @@ pub struct Cluster {
     pub location: BucketLocation,
     /// The data bucket.
     pub bucket: Arc<dyn Bucket>,
+    /// What knows facts of it.
+    pub bucket_facts: Option<Arc<dyn BucketFacts>>,
     /// Which stores can copy with it by themselves.
     pub bucket_realm: String,
     /// Ways into the cluster.

@@ -17,6 +17,7 @@ mod finish;
 mod gate;
 mod mirror;
 mod movement;
+mod place_facts;
 mod places;
 mod plan;
 mod preflight;

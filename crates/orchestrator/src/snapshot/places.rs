@@ -1,12 +1,15 @@
 //! Where vault and clone may be: outside of the cluster's own bucket, and not open to everybody.
 
-use provider::{Bucket, Key, PutMode, PutRequest};
+use std::sync::Arc;
+
+use provider::{Bucket, BucketFacts, Facts, Key, PutMode, PutRequest};
 use uuid::Uuid;
 
+use super::place_facts::{Place, compare_encryption};
 use super::preflight::Writes;
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Opened, SnapshotSettings, Stores};
+use crate::job::{SnapshotSettings, Stores};
 use crate::retry::{RetryPolicy, retrying};
 
 /// Refuses places inside the cluster's own bucket: what is in there is cloned, and pachd cleans it up. Where it may write, it
@@ -28,10 +31,18 @@ pub(super) async fn check(
     }
     let mut warnings = Vec::new();
     for (what, url, place) in opened {
-        if check_is_private(what, url, &place).await? == Privacy::Unknown {
-            warnings.push(format!(
-                "whether the {what} {url} is private can't be told: the store doesn't say, or not to this key"
-            ));
+        let location = place.bucket.location();
+        let about = Place { what, url, prefix: prefix_of(&location) };
+        match read_facts(place.facts.as_ref()).await {
+            Some(facts) => {
+                warnings.extend(about.judge(&facts, settings.lifecycle)?);
+                if what == "clone"
+                    && let Some(data) = read_facts(cluster.bucket_facts.as_ref()).await
+                {
+                    warnings.extend(compare_encryption(&data, &facts, url));
+                }
+            }
+            None => warnings.push(about.privacy_unknown()),
         }
         if writes == Writes::Allowed && is_seen_in(cluster.bucket.as_ref(), what, url, place.bucket.as_ref()).await? {
             return Err(inside(what, url));
@@ -40,31 +51,21 @@ pub(super) async fn check(
     Ok(warnings)
 }
 
-/// Whether others are kept out of a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Privacy {
-    Private,
-    Unknown,
+/// Facts of a bucket. Not every credential may ask for them; a place that can't be used is found out by the probe.
+async fn read_facts(facts: Option<&Arc<dyn BucketFacts>>) -> Option<Facts> {
+    facts?.facts().await.ok()
+}
+
+/// What the raw keys of everything in a place begin with.
+fn prefix_of(location: &str) -> &str {
+    let location = location.split(['?', '#']).next().unwrap_or(location);
+    let path = location.split_once("://").map_or("", |(_, path)| path);
+    path.split_once('/').map_or("", |(_, prefix)| prefix)
 }
 
 fn inside(what: &str, url: &str) -> Error {
     Error::new(ErrorKind::Vault, format!("the {what} {url} is inside the cluster's own bucket"))
         .advise("choose another bucket: this one is cloned with every run, and lost together with the cluster")
-}
-
-/// All data is in there: a place that anybody can read is refused.
-async fn check_is_private(what: &str, url: &str, place: &Opened) -> Result<Privacy> {
-    let Some(facts) = &place.facts else { return Ok(Privacy::Unknown) };
-    match facts.facts().await {
-        Ok(facts) if facts.exposure == Some(provider::Exposure::Public) => {
-            Err(Error::new(ErrorKind::Vault, format!("the {what} {url} is public")).advise(format!(
-                "it must be private, since anybody could read the cluster's data there: change that, or choose another one in [{what}]"
-            )))
-        }
-        Ok(facts) if facts.exposure == Some(provider::Exposure::Private) => Ok(Privacy::Private),
-        // Not every credential may ask; a place that can't be used is found out by the probe.
-        _ => Ok(Privacy::Unknown),
-    }
 }
 
 /// Writes an object to a place, looks for it in the data bucket, and removes it. An object of a bucket has one key, whatever

@@ -20,7 +20,7 @@ async fn every_key_and_byte_arrives_with_headers_and_metadata() {
         for entry in all(&pass.inventory).await {
             let (there, here) = (world.clone.head(entry.destination_key()), world.source.head(&entry.source_key));
             let (there, here) = (there.await.unwrap().unwrap(), here.await.unwrap().unwrap());
-            assert_eq!((&there.headers, &there.metadata), (&here.headers, &here.metadata));
+            assert_eq!(there.details(), here.details());
             assert_eq!(*entry.destination_version(), there.version);
             assert!(matches!(entry.checksum, Some(Checksum::Sha256(_))));
             assert_eq!(entry.checksum, there.checksum);

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use orchestrator::clone::{Before, CloneOrder, CloneSpec, CopyPath, Kind, survey};
 use provider::testkit::memory::{MemoryBucket, MemoryStore};
 use provider::{
-    Bucket, BucketCapabilities, ContentHeaders, Copied, CopyRequest, CopyToken, DeleteOutcome, GetRequest, Key,
-    ListRequest, ObjectMeta, ObjectStream, ObjectVersion, Page, Put, PutRequest, Result,
+    Bucket, BucketCapabilities, Copied, CopyRequest, CopyToken, DeleteOutcome, GetRequest, Key, ListRequest,
+    ObjectMeta, ObjectStream, ObjectVersion, Page, Put, PutRequest, Result,
 };
 use tokio::sync::oneshot;
 
@@ -129,8 +129,8 @@ impl Bucket for Endless {
             version: ObjectVersion(format!("{number:032x}")),
             modified: None,
             checksum: None,
-            headers: ContentHeaders::default(),
-            metadata: BTreeMap::new(),
+            class: None,
+            details: None,
         };
         let next = (to < self.objects).then(|| provider::ListToken(to.to_string()));
         Ok(Page { objects: (from..to).map(object).collect(), next })

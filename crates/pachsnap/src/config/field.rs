@@ -49,6 +49,12 @@ const fn field(path: &'static str, kind: Kind, default: Option<&'static str>, ab
 
 const CREDENTIALS_OF_DATA: Kind = Kind::Choice(&["cluster", "environment"]);
 const STORES: Kind = Kind::Choice(&["aws", "minio", "other"]);
+const ABOUT_OWNER: &str = "number of the AWS account that must own the bucket; another one's is not touched";
+const ABOUT_PAYER: &str = "we pay for our requests, where the bucket wants its requesters to";
+const ABOUT_CONTROL: &str = "new objects are the bucket owner's too, who may be another AWS account";
+const ABOUT_CLASS: &str = "class of storage of new objects, as STANDARD_IA; that of what is copied, if not set";
+const ABOUT_ENCRYPTION: &str =
+    "AES256, aws:kms, or id, alias or ARN of a KMS key for new objects; as the bucket says if not set";
 const ABOUT_STORE: &str = "which S3 it speaks: aws without an endpoint and other with one, if not set";
 
 /// Every setting. Secrets have none: settings name the environment variable or the file that holds them.
@@ -74,6 +80,10 @@ pub(crate) const FIELDS: &[Field] = &[
     field("bucket.store", STORES, None, ABOUT_STORE),
     field("bucket.region", Kind::Text, None, "region of the data bucket"),
     field("bucket.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
+    field("bucket.expected-owner", Kind::Text, None, ABOUT_OWNER),
+    field("bucket.requester-pays", Kind::Boolean, None, ABOUT_PAYER),
+    field("bucket.owner-full-control", Kind::Boolean, None, ABOUT_CONTROL),
+    field("bucket.encrypt-with", Kind::Text, None, ABOUT_ENCRYPTION),
     field("bucket.access-key-id-env", Kind::Text, None, "environment variable with the access key id"),
     field("bucket.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
     field("bucket.session-token-env", Kind::Text, None, "environment variable with the session token"),
@@ -84,6 +94,9 @@ pub(crate) const FIELDS: &[Field] = &[
     field("vault.region", Kind::Text, None, "region"),
     field("vault.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
     field("vault.create-only-put", Kind::Boolean, None, "the store honours If-None-Match, although its kind may not"),
+    field("vault.expected-owner", Kind::Text, None, ABOUT_OWNER),
+    field("vault.owner-full-control", Kind::Boolean, None, ABOUT_CONTROL),
+    field("vault.encrypt-with", Kind::Text, None, ABOUT_ENCRYPTION),
     field("vault.access-key-id-env", Kind::Text, None, "environment variable with the access key id"),
     field("vault.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
     field("vault.session-token-env", Kind::Text, None, "environment variable with the session token"),
@@ -93,6 +106,10 @@ pub(crate) const FIELDS: &[Field] = &[
     field("clone.region", Kind::Text, None, "region"),
     field("clone.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
     field("clone.create-only-put", Kind::Boolean, None, "the store honours If-None-Match, although its kind may not"),
+    field("clone.expected-owner", Kind::Text, None, ABOUT_OWNER),
+    field("clone.owner-full-control", Kind::Boolean, None, ABOUT_CONTROL),
+    field("clone.storage-class", Kind::Text, None, ABOUT_CLASS),
+    field("clone.encrypt-with", Kind::Text, None, ABOUT_ENCRYPTION),
     field("clone.access-key-id-env", Kind::Text, None, "environment variable with the access key id"),
     field("clone.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
     field("clone.session-token-env", Kind::Text, None, "environment variable with the session token"),
@@ -108,6 +125,9 @@ pub(crate) const FIELDS: &[Field] = &[
     field("drill.region", Kind::Text, None, "region"),
     field("drill.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
     field("drill.create-only-put", Kind::Boolean, None, "the store honours If-None-Match, although its kind may not"),
+    field("drill.expected-owner", Kind::Text, None, ABOUT_OWNER),
+    field("drill.owner-full-control", Kind::Boolean, None, ABOUT_CONTROL),
+    field("drill.encrypt-with", Kind::Text, None, ABOUT_ENCRYPTION),
     field(
         "drill.access-key-id-env",
         Kind::Text,
@@ -153,6 +173,12 @@ pub(crate) const FIELDS: &[Field] = &[
         Kind::Choice(&["refuse", "record"]),
         Some("refuse"),
         "open user commits, whose content a restore of the metadata loses",
+    ),
+    field(
+        "snapshot.lifecycle",
+        Kind::Choice(&["refuse", "accept"]),
+        Some("refuse"),
+        "a rule of the bucket of vault or clone that deletes or archives what is put there",
     ),
     field(
         "snapshot.volume",

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orchestrator::job::{
-    DrainPolicy, FenceMode, FinishSettings, Loader, OpenCommits, ReadyLimits, SnapshotSettings, VolumePolicy,
+    DrainPolicy, Expiry, FenceMode, FinishSettings, Loader, OpenCommits, ReadyLimits, SnapshotSettings, VolumePolicy,
 };
 
 pub(crate) use error::ConfigError;
@@ -88,6 +88,16 @@ pub(crate) struct StoreOptions {
     pub(crate) create_only_put: Option<bool>,
     /// Larger objects are copied inside the store in parts of so many bytes.
     pub(crate) copy_part_bytes: Option<u64>,
+    /// Number of the account that must own the bucket.
+    pub(crate) expected_owner: Option<String>,
+    /// We pay for our requests where the bucket wants its requesters to.
+    pub(crate) requester_pays: Option<bool>,
+    /// New objects belong to the bucket's owner, who may be another account.
+    pub(crate) owner_full_control: Option<bool>,
+    /// Class of storage of new objects.
+    pub(crate) storage_class: Option<String>,
+    /// `AES256`, `aws:kms` or a key of KMS, for new objects.
+    pub(crate) encrypt_with: Option<String>,
 }
 
 impl StoreOptions {
@@ -100,6 +110,11 @@ impl StoreOptions {
             store: self.store.or(others.store),
             create_only_put: self.create_only_put.or(others.create_only_put),
             copy_part_bytes: self.copy_part_bytes.or(others.copy_part_bytes),
+            expected_owner: self.expected_owner.or(others.expected_owner),
+            requester_pays: self.requester_pays.or(others.requester_pays),
+            owner_full_control: self.owner_full_control.or(others.owner_full_control),
+            storage_class: self.storage_class.or(others.storage_class),
+            encrypt_with: self.encrypt_with.or(others.encrypt_with),
         }
     }
 }
@@ -190,14 +205,21 @@ impl Config {
 
     /// How the store of a section is reached.
     pub(crate) fn store_options(&self, section: StoreSection) -> StoreOptions {
-        let name = section.name();
+        let text = |name: &str| self.text(&format!("{}.{name}", section.name())).map(str::to_owned);
+        let boolean = |name: &str| self.boolean(&format!("{}.{name}", section.name()));
         StoreOptions {
-            endpoint: self.text(&format!("{name}.endpoint")).map(str::to_owned),
-            region: self.text(&format!("{name}.region")).map(str::to_owned),
-            path_style: self.boolean(&format!("{name}.path-style")),
-            store: self.text(&format!("{name}.store")).map(str::to_owned),
-            create_only_put: self.boolean(&format!("{name}.create-only-put")),
+            endpoint: text("endpoint"),
+            region: text("region"),
+            path_style: boolean("path-style"),
+            store: text("store"),
+            create_only_put: boolean("create-only-put"),
             copy_part_bytes: None,
+            expected_owner: text("expected-owner"),
+            // A copy is paid for by whoever asks the clone's bucket for it.
+            requester_pays: boolean("requester-pays").or(self.boolean("bucket.requester-pays")),
+            owner_full_control: boolean("owner-full-control"),
+            storage_class: text("storage-class"),
+            encrypt_with: text("encrypt-with"),
         }
     }
 
@@ -233,6 +255,10 @@ impl Config {
             open_commits: match self.text("snapshot.open-commits") {
                 Some("record") => OpenCommits::Record,
                 _ => OpenCommits::Refuse,
+            },
+            lifecycle: match self.text("snapshot.lifecycle") {
+                Some("accept") => Expiry::Accept,
+                _ => Expiry::Refuse,
             },
             volume: match self.text("snapshot.volume") {
                 Some("require") => VolumePolicy::Require,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orchestrator::cluster::AccessKey;
 use orchestrator::job::Opened;
 use orchestrator::{Error, ErrorKind, Result};
-use s3::{ClientKind, CredentialsConfig, QuirkOverrides, S3Bucket, S3Config, StoreKind};
+use s3::{ClientKind, CredentialsConfig, Encryption, NewObjects, QuirkOverrides, S3Bucket, S3Config, StoreKind};
 
 use super::{S3Url, wait_for};
 use crate::config::{Config, StoreKeys, StoreOptions, StoreSection};
@@ -84,6 +84,13 @@ fn described(bucket: &str, prefix: &str, options: StoreOptions) -> S3Config {
             single_copy_bytes: options.copy_part_bytes,
             copy_part_bytes: options.copy_part_bytes,
             ..QuirkOverrides::default()
+        },
+        expected_owner: options.expected_owner,
+        requester_pays: options.requester_pays.unwrap_or(false),
+        new_objects: NewObjects {
+            storage_class: options.storage_class,
+            encryption: options.encrypt_with.as_deref().map(Encryption::parse),
+            owner_full_control: options.owner_full_control.unwrap_or(false),
         },
         ..S3Config::aws(bucket)
     }

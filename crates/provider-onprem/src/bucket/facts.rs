@@ -30,6 +30,7 @@ impl BucketFacts for FileBucket {
                 object_lock: Some(false),
                 lifecycle: Some(Vec::new()),
                 encryption: None,
+                requester_pays: Some(false),
                 exposure: Some(if open { Exposure::Public } else { Exposure::Private }),
             })
         })

@@ -123,8 +123,8 @@ pub(crate) fn object_meta(key: Key, metadata: &Metadata) -> ObjectMeta {
         version: version(metadata),
         modified,
         checksum: None,
-        headers: Default::default(),
-        metadata: Default::default(),
+        class: None,
+        details: None,
     }
 }
 

@@ -262,7 +262,11 @@ impl Bucket for BrokenBucket {
         if let Some(meta) = &mut found {
             match self.defect {
                 Defect::TellsWrongChecksum => meta.checksum = Some(Checksum::Crc32c(7)),
-                Defect::LosesMetadataInCopy if meta.key.as_str() == "copy" => meta.headers = ContentHeaders::default(),
+                Defect::LosesMetadataInCopy if meta.key.as_str() == "copy" => {
+                    if let Some(details) = &mut meta.details {
+                        details.headers = ContentHeaders::default();
+                    }
+                }
                 _ => {}
             }
         }

@@ -3,19 +3,19 @@
 use aws_sdk_s3::types::CompletedPart;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
-use provider::{
-    ContentHeaders, Copied, CopyRequest, CopyToken, Error, ErrorKind, Key, ObjectMeta, ObjectVersion, PutMode, Result,
-};
+use provider::{Copied, CopyRequest, CopyToken, Error, ErrorKind, Key, ObjectMeta, ObjectVersion, PutMode, Result};
 use serde::{Deserialize, Serialize};
 
 use super::meta::{quoted, version};
 use super::upload;
 use super::{S3Bucket, get};
+use crate::class;
 use crate::encoding::encode;
 use crate::error::{contradiction, from_sdk, refused};
 use crate::hot::{COPY, CopyCall};
 
 const PART: &str = "UploadPartCopy";
+const TAGS: &str = "GetObjectTagging";
 
 /// Ranges that one call copies, side by side.
 const PARTS_PER_CALL: usize = 8;
@@ -77,11 +77,12 @@ pub(super) async fn copy(bucket: &S3Bucket, request: &CopyRequest<'_>) -> Result
     if request.token.is_none() && request.size <= bucket.quirks().single_copy_bytes {
         return copy_whole(bucket, request, &source, &full).await.map(Copied::Done);
     }
+    // Apart, so that the hundreds of small copies under way stay small in memory.
     match &request.token {
-        None => begin(bucket, request, &source, &full).await,
+        None => Box::pin(begin(bucket, request, &source, &full)).await,
         Some(token) => {
             let progress = Progress::parse(bucket, &full, token)?;
-            proceed(bucket, request, &source, &full, progress).await
+            Box::pin(proceed(bucket, request, &source, &full, progress)).await
         }
     }
 }
@@ -90,6 +91,8 @@ pub(super) async fn copy(bucket: &S3Bucket, request: &CopyRequest<'_>) -> Result
 struct Source {
     /// The value of `x-amz-copy-source`.
     header: String,
+    bucket: String,
+    key: String,
     /// The source in messages.
     resource: String,
 }
@@ -108,7 +111,27 @@ impl Source {
             return Err(Error::new(ErrorKind::NotFound, COPY, resource));
         }
         // This header is sent as it is given.
-        Ok(Self { header: format!("{}/{}", location.bucket, encode(&key)), resource })
+        Ok(Self {
+            header: format!("{}/{}", location.bucket, encode(&key)),
+            bucket: location.bucket.clone(),
+            key,
+            resource,
+        })
+    }
+
+    /// The source's tags, which a copy in parts doesn't take over by itself; `None` without any, and where the store has no tags.
+    async fn tags(&self, bucket: &S3Bucket) -> Result<Option<String>> {
+        let asked = bucket.client().get_object_tagging().bucket(&self.bucket).key(&self.key).send().await;
+        let tags = match asked {
+            Ok(answer) => answer.tag_set,
+            Err(error) => {
+                let error = from_sdk(TAGS, self.resource.clone(), error);
+                return if error.kind() == ErrorKind::Unsupported { Ok(None) } else { Err(error) };
+            }
+        };
+        let tags: Vec<String> =
+            tags.iter().map(|tag| format!("{}={}", encode(tag.key()), encode(tag.value()))).collect();
+        Ok((!tags.is_empty()).then(|| tags.join("&")))
     }
 }
 
@@ -133,8 +156,13 @@ async fn source_meta(request: &CopyRequest<'_>, source: &Source) -> Result<Objec
 
 async fn copy_whole(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Source, full: &str) -> Result<ObjectMeta> {
     let condition = condition(bucket, request, source).await?;
-    let call =
-        CopyCall { to: full, source: &source.header, if_match: condition.as_deref(), resource: &source.resource };
+    let call = CopyCall {
+        to: full,
+        source: &source.header,
+        class: class::of_copy(bucket.terms().class, request.class),
+        if_match: condition.as_deref(),
+        resource: &source.resource,
+    };
     let answer = bucket.hot().copy(&call).await?;
     let missing = || contradiction(COPY, source.resource.clone(), "a copy without an ETag");
     let copied = ObjectMeta {
@@ -143,12 +171,12 @@ async fn copy_whole(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Sourc
         version: version(answer.etag.ok_or_else(missing)?),
         modified: answer.modified,
         checksum: None,
-        headers: ContentHeaders::default(),
-        metadata: std::collections::BTreeMap::new(),
+        class: None,
+        details: None,
     };
     if condition.is_none() {
         // Nothing tied the listed size to what was copied.
-        let found = get::head(bucket, &request.to).await?;
+        let found = Box::pin(get::head(bucket, &request.to)).await?;
         return found.ok_or_else(|| bucket.absent(COPY, full));
     }
     Ok(copied)
@@ -157,7 +185,13 @@ async fn copy_whole(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Sourc
 /// Begins a copy in parts and copies the first ones.
 async fn begin(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Source, full: &str) -> Result<Copied> {
     let meta = source_meta(request, source).await?;
-    let guard = upload::begin(bucket, full, &meta.headers, &meta.metadata, false).await?;
+    let new = upload::New {
+        tags: source.tags(bucket).await?,
+        class: class::of_copy(bucket.terms().class, meta.class).map(Into::into),
+        details: meta.details.map(|details| *details).unwrap_or_default(),
+        checksums: false,
+    };
+    let guard = upload::begin(bucket, full, new).await?;
     let least = bucket.quirks().copy_part_bytes;
     let progress = Progress {
         upload_id: guard.id(),

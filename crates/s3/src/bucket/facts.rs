@@ -2,13 +2,16 @@
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, ExpirationStatus, LifecycleRule, ObjectLockEnabled};
-use provider::{ErrorKind, Facts, Key, Result, Retry, UnfinishedUpload};
+use aws_sdk_s3::types::{
+    self, BucketVersioningStatus, EncodingType, ExpirationStatus, ObjectLockEnabled, Payer, TransitionStorageClass,
+};
+use provider::{ErrorKind, Facts, Key, LifecycleRule, Result, Retry, UnfinishedUpload};
 
 use super::S3Bucket;
 use super::copy::token_of;
 use super::exposure::exposure;
 use super::meta::timestamp;
+use crate::class;
 use crate::encoding::decode;
 use crate::error::{contradiction, from_sdk, refused};
 
@@ -16,14 +19,15 @@ const UPLOADS: &str = "ListMultipartUploads";
 
 pub(super) async fn facts(bucket: &S3Bucket) -> Result<Facts> {
     let region = region(bucket).await?;
-    let (versioning, object_lock, lifecycle, encryption, exposure) = futures::try_join!(
+    let (versioning, object_lock, lifecycle, encryption, exposure, requester_pays) = futures::try_join!(
         versioning(bucket),
         object_lock(bucket),
         lifecycle(bucket),
         encryption(bucket),
-        exposure(bucket)
+        exposure(bucket),
+        requester_pays(bucket)
     )?;
-    Ok(Facts { region, versioning, object_lock, lifecycle, encryption, exposure })
+    Ok(Facts { region, versioning, object_lock, lifecycle, encryption, exposure, requester_pays })
 }
 
 /// One fact: known, known by the code that says "not set", or not to be known. What may pass is an error.
@@ -88,20 +92,44 @@ async fn object_lock(bucket: &S3Bucket) -> Result<Option<bool>> {
     })
 }
 
-async fn lifecycle(bucket: &S3Bucket) -> Result<Option<Vec<String>>> {
+async fn lifecycle(bucket: &S3Bucket) -> Result<Option<Vec<LifecycleRule>>> {
     let answer = bucket.client().get_bucket_lifecycle_configuration().bucket(bucket.name()).send().await;
     let not_set = (&["NoSuchLifecycleConfiguration"][..], Some(Vec::new()));
     fact(bucket, "GetBucketLifecycleConfiguration", answer, not_set, |answer| {
         let enabled = answer.rules().iter().filter(|rule| rule.status() == &ExpirationStatus::Enabled);
-        Some(enabled.map(in_words).collect())
+        Some(enabled.map(rule).collect())
     })
 }
 
-/// A lifecycle rule in words.
-fn in_words(rule: &LifecycleRule) -> String {
+/// A rule, told apart by what it does to objects.
+fn rule(rule: &types::LifecycleRule) -> LifecycleRule {
     #[allow(deprecated, reason = "old rules still carry their prefix here")]
     let old_prefix = rule.prefix();
-    let prefix = rule.filter().and_then(|filter| filter.prefix()).or(old_prefix).unwrap_or_default();
+    let filter = rule.filter();
+    let both = filter.and_then(|filter| filter.and());
+    let prefix = filter.and_then(|filter| filter.prefix()).or(both.and_then(|both| both.prefix())).or(old_prefix);
+    let partial = filter.is_some_and(|filter| {
+        filter.tag().is_some()
+            || filter.object_size_greater_than().is_some()
+            || filter.object_size_less_than().is_some()
+            || filter.and().is_some()
+    });
+    let expires =
+        rule.expiration().is_some_and(|expiration| expiration.days().is_some() || expiration.date().is_some());
+    let archived = |class: Option<&TransitionStorageClass>| {
+        class.and_then(|class| class::told(class.as_str().as_bytes())).is_some_and(|class| class.archived)
+    };
+    LifecycleRule {
+        words: format!("{}: {}", rule.id().unwrap_or("a rule without a name"), in_words(rule)),
+        prefix: prefix.unwrap_or_default().to_owned(),
+        partial,
+        expires,
+        archives: rule.transitions().iter().any(|transition| archived(transition.storage_class())),
+    }
+}
+
+/// What a rule does.
+fn in_words(rule: &types::LifecycleRule) -> String {
     let mut what = Vec::new();
     if let Some(expiration) = rule.expiration() {
         match (expiration.days(), expiration.date()) {
@@ -126,8 +154,14 @@ fn in_words(rule: &LifecycleRule) -> String {
     if let Some(days) = rule.abort_incomplete_multipart_upload().and_then(|abort| abort.days_after_initiation()) {
         what.push(format!("unfinished uploads are aborted after {days} days"));
     }
-    let what = if what.is_empty() { "a rule of another kind".to_owned() } else { what.join(", ") };
-    format!("{}: {what} (prefix \"{prefix}\")", rule.id().unwrap_or("rule"))
+    if what.is_empty() { "what it does is not known here".to_owned() } else { what.join(", ") }
+}
+
+async fn requester_pays(bucket: &S3Bucket) -> Result<Option<bool>> {
+    let answer = bucket.client().get_bucket_request_payment().bucket(bucket.name()).send().await;
+    fact(bucket, "GetBucketRequestPayment", answer, (&[], None), |answer| {
+        Some(answer.payer() == Some(&Payer::Requester))
+    })
 }
 
 async fn encryption(bucket: &S3Bucket) -> Result<Option<String>> {

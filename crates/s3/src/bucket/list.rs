@@ -1,6 +1,6 @@
 //! `ListObjectsV2`.
 
-use provider::{ContentHeaders, ErrorKind, Key, KeyRules, ListRequest, ListToken, ObjectMeta, Page, Result};
+use provider::{ErrorKind, Key, KeyRules, ListRequest, ListToken, ObjectMeta, Page, Result};
 
 use super::S3Bucket;
 use super::get::exists;
@@ -18,7 +18,7 @@ pub(super) async fn list(bucket: &S3Bucket, request: &ListRequest) -> Result<Pag
     }
     if !could_begin(&quirks.keys, &prefix) {
         // No key begins so, and the store would refuse the question or list other keys.
-        return exists(bucket).await.map(|()| Page::default());
+        return Box::pin(exists(bucket)).await.map(|()| Page::default());
     }
     let keys = if request.max_keys == 0 { quirks.page_keys } else { request.max_keys.min(quirks.page_keys) };
     let after = request.after.as_ref().map(|after| bucket.full(after.as_str()));
@@ -65,8 +65,8 @@ fn page(bucket: &S3Bucket, request: &ListRequest, answer: ListAnswer, resource: 
             version: version(object.etag.ok_or_else(|| broken("an object without an ETag"))?),
             modified: object.modified,
             checksum: None,
-            headers: ContentHeaders::default(),
-            metadata: std::collections::BTreeMap::new(),
+            class: object.class,
+            details: None,
         });
     }
     let next = match (answer.truncated, answer.next) {

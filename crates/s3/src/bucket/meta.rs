@@ -8,7 +8,9 @@ use aws_sdk_s3::primitives::DateTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use provider::{Checksum, ContentHeaders, Key, ObjectMeta, ObjectVersion};
+use provider::{Checksum, ContentHeaders, Key, ObjectDetails, ObjectMeta, ObjectVersion};
+
+use crate::class;
 
 /// An ETag without its quotes.
 pub(super) fn version(etag: impl Into<String>) -> ObjectVersion {
@@ -65,8 +67,8 @@ pub(super) fn of_head(key: &Key, output: &HeadObjectOutput) -> Option<ObjectMeta
         version: version(output.e_tag()?),
         modified: timestamp(output.last_modified()),
         checksum: checksum(output.checksum_sha256(), output.checksum_crc64_nvme(), output.checksum_crc32_c()),
-        headers: headers!(output),
-        metadata: lower(output.metadata()),
+        class: output.storage_class().and_then(|class| class::told(class.as_str().as_bytes())),
+        details: ObjectDetails { headers: headers!(output), metadata: lower(output.metadata()) }.boxed(),
     })
 }
 
@@ -83,8 +85,8 @@ pub(super) fn of_get(key: &Key, output: &GetObjectOutput) -> Option<ObjectMeta> 
         version: version(output.e_tag()?),
         modified: timestamp(output.last_modified()),
         checksum: checksum(output.checksum_sha256(), output.checksum_crc64_nvme(), output.checksum_crc32_c()),
-        headers: headers!(output),
-        metadata: lower(output.metadata()),
+        class: output.storage_class().and_then(|class| class::told(class.as_str().as_bytes())),
+        details: ObjectDetails { headers: headers!(output), metadata: lower(output.metadata()) }.boxed(),
     })
 }
 

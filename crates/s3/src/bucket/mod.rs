@@ -27,7 +27,8 @@ use crate::error::refused;
 use crate::hot::HotCalls;
 use crate::hot::choice::ClientChoice;
 use crate::location::{Location, plain_endpoint};
-use crate::{Quirks, S3Config};
+use crate::terms::Terms;
+use crate::{Quirks, S3Config, StoreKind, region};
 
 /// A bucket of an S3 store, or a prefix of one.
 ///
@@ -61,11 +62,12 @@ struct Inner {
 }
 
 impl S3Bucket {
-    /// Opens a bucket. Nothing is asked of the store yet; with [`crate::CredentialsConfig::Chain`] the SDK reads the
-    /// environment, its files and perhaps the instance's metadata.
+    /// Opens a bucket. Amazon S3 is asked which region it is in, once, and that one is used whatever was configured; of other stores
+    /// nothing is asked yet. With [`crate::CredentialsConfig::Chain`] the SDK reads the environment, its files and perhaps the
+    /// instance's metadata.
     ///
     /// # Errors
-    /// `Invalid` for an empty bucket name or an endpoint that isn't a URL of HTTP.
+    /// `Invalid` for an empty bucket name, an endpoint that isn't a URL of HTTP, and settings that no request can carry.
     pub async fn open(config: &S3Config) -> Result<Self> {
         let invalid = |why| refused(ErrorKind::Invalid, "open", format!("s3://{}", config.bucket), why);
         if config.bucket.is_empty() || config.bucket.contains(['/', '?']) {
@@ -76,7 +78,17 @@ impl S3Bucket {
             return Err(invalid("the endpoint must begin with http:// or https://"));
         }
         let quirks = config.resolved_quirks();
-        let clients = Clients::connect(config, &quirks).await;
+        let terms = Terms::of(config).map_err(|why| {
+            Error::new(ErrorKind::Invalid, "open", format!("s3://{}", config.bucket)).with_source(why)
+        })?;
+        let mut clients = Clients::connect(config, &quirks, terms.clone()).await;
+        if config.kind() == StoreKind::Aws
+            && let Some(region) = region::elsewhere(&clients, &config.bucket).await
+        {
+            tracing::info!(bucket = config.bucket, %region, instead_of = clients.region, "the bucket's own region is used");
+            let there = S3Config { region: Some(region), ..config.clone() };
+            clients = Clients::connect(&there, &quirks, terms).await;
+        }
         let endpoint = config.endpoint.as_deref().map(plain_endpoint);
         Ok(Self::over(clients, config.bucket.clone(), config.prefix.clone(), endpoint, quirks))
     }
@@ -122,6 +134,10 @@ impl S3Bucket {
 
     fn name(&self) -> &str {
         &self.inner.bucket
+    }
+
+    fn terms(&self) -> &Terms {
+        &self.inner.clients.terms
     }
 
     /// Where a bucket is, if it is one of S3.

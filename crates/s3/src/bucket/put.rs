@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
+use std::sync::Arc;
 
+use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::types::CompletedPart;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{BoxStream, FuturesOrdered};
 use futures::{FutureExt as _, StreamExt as _};
-use provider::{ContentHeaders, Error, ErrorKind, Key, Put, PutMode, PutRequest, Result};
+use provider::{ContentHeaders, Error, ErrorKind, Key, ObjectDetails, Put, PutMode, PutRequest, Result};
 use sha2::{Digest as _, Sha256};
 
 use super::meta::version;
@@ -82,7 +84,8 @@ async fn put_small(bucket: &S3Bucket, request: &Target, bytes: Bytes) -> Result<
         .set_content_encoding(headers.content_encoding.clone())
         .set_cache_control(headers.cache_control.clone())
         .set_content_disposition(headers.content_disposition.clone())
-        .set_content_language(headers.content_language.clone());
+        .set_content_language(headers.content_language.clone())
+        .set_storage_class(bucket.terms().class_of_put());
     for (name, value) in &request.metadata {
         call = call.metadata(name, value);
     }
@@ -94,7 +97,9 @@ async fn put_small(bucket: &S3Bucket, request: &Target, bytes: Bytes) -> Result<
     if request.mode == PutMode::CreateOnly {
         call = call.if_none_match("*");
     }
-    let output = call.body(bytes.into()).send().await;
+    let terms = Arc::clone(&bucket.inner.clients.terms);
+    let add = move |sent: &mut HttpRequest| terms.add_to_new(sent);
+    let output = call.body(bytes.into()).customize().mutate_request(add).send().await;
     let output = output.map_err(|error| from_sdk(PUT, bucket.resource(full), error))?;
     let missing = || contradiction(PUT, bucket.resource(full), "an object without an ETag");
     Ok(Put { version: output.e_tag().map(version).ok_or_else(missing)?, size })
@@ -107,7 +112,13 @@ async fn put_large(bucket: &S3Bucket, request: &Target, first: Bytes, mut body: 
         return Err(Error::new(ErrorKind::AlreadyExists, PUT, bucket.resource(full)));
     }
     let checksums = bucket.quirks().checksums;
-    let guard = upload::begin(bucket, full, &request.headers, &request.metadata, checksums).await?;
+    let new = upload::New {
+        details: ObjectDetails { headers: request.headers.clone(), metadata: request.metadata.clone() },
+        tags: None,
+        class: bucket.terms().class_of_put(),
+        checksums,
+    };
+    let guard = upload::begin(bucket, full, new).await?;
     let id = guard.id();
     let sent = send_parts(bucket, full, &id, request.size, first, &mut body).await;
     let finished = match sent.and_then(|parts| body.check().map(|()| parts)) {

@@ -1,12 +1,12 @@
 //! A multipart upload in progress, aborted when it is dropped unfinished.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, StorageClass};
 use bytes::Bytes;
 use provider::cleanup::Owed;
-use provider::{ContentHeaders, ErrorKind, ObjectVersion, PutMode, Result};
+use provider::{ErrorKind, ObjectDetails, ObjectVersion, PutMode, Result};
 
 use super::S3Bucket;
 use super::meta::version;
@@ -17,20 +17,23 @@ const PART: &str = "UploadPart";
 const COMPLETE: &str = "CompleteMultipartUpload";
 const ABORT: &str = "AbortMultipartUpload";
 
+/// What an upload becomes.
+pub(super) struct New {
+    pub(super) details: ObjectDetails,
+    /// Tags, encoded as in a query.
+    pub(super) tags: Option<String>,
+    pub(super) class: Option<StorageClass>,
+    /// Whether each part comes with a checksum.
+    pub(super) checksums: bool,
+}
+
 /// Begins an upload, in a task of its own: when the caller is cancelled while the store answers, the task learns the
 /// upload's id all the same, and the guard that nobody takes aborts it.
-pub(super) async fn begin(
-    bucket: &S3Bucket,
-    full: &str,
-    headers: &ContentHeaders,
-    metadata: &BTreeMap<String, String>,
-    checksums: bool,
-) -> Result<Guard> {
+pub(super) async fn begin(bucket: &S3Bucket, full: &str, new: New) -> Result<Guard> {
     let owed = Owed::announce();
     let (bucket, full) = (bucket.clone(), full.to_owned());
-    let (headers, metadata) = (headers.clone(), metadata.clone());
     let task = tokio::spawn(async move {
-        let id = create(&bucket, &full, &headers, &metadata, checksums).await?;
+        let id = create(&bucket, &full, new).await?;
         Ok(Guard { bucket, full, upload: Some((id, owed)) })
     });
     match task.await {
@@ -40,35 +43,34 @@ pub(super) async fn begin(
 }
 
 /// Begins an upload; answers its id.
-async fn create(
-    bucket: &S3Bucket,
-    full: &str,
-    headers: &ContentHeaders,
-    metadata: &BTreeMap<String, String>,
-    checksums: bool,
-) -> Result<String> {
+async fn create(bucket: &S3Bucket, full: &str, new: New) -> Result<String> {
     if full.chars().any(|c| c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}')) {
         // The answer repeats the key in XML, which can't hold it: the upload would begin and its id be lost.
         let why = "a key with control characters can't be uploaded in parts";
         return Err(refused(ErrorKind::Unsupported, CREATE, bucket.resource(full), why));
     }
+    let New { details: ObjectDetails { headers, metadata }, tags, class, checksums } = new;
     let mut call = bucket
         .client()
         .create_multipart_upload()
         .bucket(bucket.name())
         .key(full)
-        .set_content_type(headers.content_type.clone())
-        .set_content_encoding(headers.content_encoding.clone())
-        .set_cache_control(headers.cache_control.clone())
-        .set_content_disposition(headers.content_disposition.clone())
-        .set_content_language(headers.content_language.clone());
+        .set_content_type(headers.content_type)
+        .set_content_encoding(headers.content_encoding)
+        .set_cache_control(headers.cache_control)
+        .set_content_disposition(headers.content_disposition)
+        .set_content_language(headers.content_language)
+        .set_tagging(tags)
+        .set_storage_class(class);
     for (name, value) in metadata {
         call = call.metadata(name, value);
     }
     if checksums {
         call = call.checksum_algorithm(ChecksumAlgorithm::Crc32C);
     }
-    let output = call.send().await.map_err(|error| from_sdk(CREATE, bucket.resource(full), error))?;
+    let terms = Arc::clone(&bucket.inner.clients.terms);
+    let sent = call.customize().mutate_request(move |request| terms.add_to_new(request)).send().await;
+    let output = sent.map_err(|error| from_sdk(CREATE, bucket.resource(full), error))?;
     let missing = || contradiction(CREATE, bucket.resource(full), "an upload without an id");
     output.upload_id.filter(|id| !id.is_empty()).ok_or_else(missing)
 }

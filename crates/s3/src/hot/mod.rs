@@ -10,7 +10,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use provider::Result;
+use provider::{Result, StorageClass};
 
 pub(crate) const COPY: &str = "CopyObject";
 pub(crate) const LIST: &str = "ListObjectsV2";
@@ -35,6 +35,8 @@ pub(crate) struct CopyCall<'a> {
     pub(crate) to: &'a str,
     /// Value of `x-amz-copy-source`: bucket and key, percent-encoded.
     pub(crate) source: &'a str,
+    /// Value of `x-amz-storage-class`.
+    pub(crate) class: Option<&'static str>,
     /// Value of `x-amz-copy-source-if-match`, with its quotes.
     pub(crate) if_match: Option<&'a str>,
     /// The source in messages.
@@ -98,4 +100,6 @@ pub(crate) struct Listed {
     pub(crate) etag: Option<String>,
     /// Last change.
     pub(crate) modified: Option<Timestamp>,
+    /// Class of storage; `None` for the usual one.
+    pub(crate) class: Option<&'static StorageClass>,
 }

@@ -1,14 +1,18 @@
 //! The two calls by the SDK.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{EncodingType, Object};
+use aws_sdk_s3::types::{EncodingType, Object, StorageClass};
 use provider::Result;
 
 use super::{COPY, CopyAnswer, CopyCall, HotCalls, LIST, ListAnswer, ListCall, ListStart, Listed};
 use crate::bucket::timestamp;
+use crate::class;
 use crate::encoding::decode;
 use crate::error::{contradiction, from_sdk};
+use crate::terms::Terms;
 
 /// The SDK's clients, for one bucket.
 #[derive(Debug)]
@@ -16,6 +20,7 @@ pub(crate) struct Sdk {
     pub(crate) quick: Client,
     pub(crate) patient: Client,
     pub(crate) bucket: String,
+    pub(crate) terms: Arc<Terms>,
 }
 
 #[async_trait]
@@ -28,8 +33,15 @@ impl HotCalls for Sdk {
             .key(call.to)
             // The SDK sends this header as it is given.
             .copy_source(call.source)
+            .set_storage_class(call.class.map(StorageClass::from))
             .set_copy_source_if_match(call.if_match.map(str::to_owned));
-        let output = request.send().await.map_err(|error| from_sdk(COPY, call.resource.to_owned(), error))?;
+        let terms = Arc::clone(&self.terms);
+        let output = request
+            .customize()
+            .mutate_request(move |request| terms.add_to_new(request))
+            .send()
+            .await
+            .map_err(|error| from_sdk(COPY, call.resource.to_owned(), error))?;
         let Some(result) = output.copy_object_result else { return Ok(CopyAnswer::default()) };
         Ok(CopyAnswer { modified: timestamp(result.last_modified()), etag: result.e_tag })
     }
@@ -70,5 +82,6 @@ fn listed(object: Object, url: bool) -> Option<Listed> {
         key => key.map(str::to_owned),
     };
     let size = object.size.and_then(|size| u64::try_from(size).ok());
-    Some(Listed { key, size, modified: timestamp(object.last_modified()), etag: object.e_tag })
+    let class = object.storage_class().and_then(|class| class::told(class.as_str().as_bytes()));
+    Some(Listed { key, size, modified: timestamp(object.last_modified()), etag: object.e_tag, class })
 }

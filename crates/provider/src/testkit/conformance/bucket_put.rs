@@ -92,7 +92,8 @@ async fn headers_and_metadata(fixture: &dyn BucketFixture) -> Outcome {
     bucket.put(described(PutRequest::bytes("key", PutMode::Overwrite, "content"))).await?;
     ensure_described(&*bucket, "key").await?;
     write(&*bucket, "key", b"content").await?;
-    let metadata = present(&*bucket, "key").await?.metadata;
+    let found = present(&*bucket, "key").await?;
+    let metadata = &found.details().metadata;
     ensure!(metadata.is_empty(), "an overwritten object keeps the metadata of the one before: {metadata:?}");
     Ok(Verdict::Held)
 }

@@ -65,7 +65,7 @@ pub(super) async fn ensure_absent(bucket: &dyn Bucket, key: &str) -> Result<(), 
 
 /// A copy of a whole object with no condition.
 pub(super) fn copy<'a>(source: &'a dyn Bucket, from: &str, to: &str, size: u64) -> CopyRequest<'a> {
-    CopyRequest { source, from: Key::new(from), to: Key::new(to), size, if_version: None, token: None }
+    CopyRequest { source, from: Key::new(from), to: Key::new(to), size, class: None, if_version: None, token: None }
 }
 
 /// Calls again with each token until the copy is done; answers with the facts and the number of calls.
@@ -137,6 +137,7 @@ pub(super) async fn ensure_described(bucket: &dyn Bucket, key: &str) -> Result<(
     let wanted = described(chunked(key, PutMode::Overwrite, Vec::new()));
     let read = bucket.get(&GetRequest::whole(key)).await?.meta;
     for (call, found) in [("head", present(bucket, key).await?), ("get", read)] {
+        let found = found.details();
         ensure!(found.headers == wanted.headers, "{call} of {key:?} tells headers {:?}", found.headers);
         ensure!(found.metadata == wanted.metadata, "{call} of {key:?} tells metadata {:?}", found.metadata);
     }

@@ -12,8 +12,8 @@ use super::MemoryStore;
 use super::store::{Content, Object, State, Upload};
 use crate::{
     Bucket, BucketCapabilities, BucketFacts, Checksum, Copied, CopyRequest, CopyToken, DeleteOutcome, Error, ErrorKind,
-    Facts, GetRequest, Key, ListRequest, ListToken, ListingStart, ObjectMeta, ObjectStream, ObjectVersion, Page, Put,
-    PutMode, PutRequest, Result, UnfinishedUpload,
+    Facts, GetRequest, Key, ListRequest, ListToken, ListingStart, ObjectDetails, ObjectMeta, ObjectStream,
+    ObjectVersion, Page, Put, PutMode, PutRequest, Result, UnfinishedUpload,
 };
 
 /// One bucket of a [`MemoryStore`]. Clones share its content.
@@ -167,11 +167,7 @@ impl Bucket for MemoryBucket {
             .range::<str, _>((start, Bound::Unbounded))
             .take_while(|(key, _)| key.as_str().starts_with(&request.prefix))
             .take_while(|(key, _)| request.through.as_ref().is_none_or(|through| *key <= through));
-        let listed = |object: &Object| ObjectMeta {
-            headers: Default::default(),
-            metadata: Default::default(),
-            ..object.meta.clone()
-        };
+        let listed = |object: &Object| ObjectMeta { details: None, ..object.meta.clone() };
         let objects: Vec<_> = found.by_ref().take(limit).map(|(_, object)| listed(object)).collect();
         let more = found.next().is_some();
         let next = objects.last().filter(|_| more).map(|last| ListToken(last.key.as_str().to_owned()));
@@ -237,15 +233,15 @@ impl Bucket for MemoryBucket {
         if request.size.is_some_and(|wanted| wanted != size) || request.sha256.is_some_and(|wanted| wanted != sha256) {
             return Err(error(ErrorKind::Corrupt));
         }
-        let keeps = self.store.capabilities.metadata;
+        let details = ObjectDetails { headers: request.headers, metadata: request.metadata };
         let meta = ObjectMeta {
             key: request.key.clone(),
             size,
             version: ObjectVersion(String::new()),
             modified: None,
             checksum: Some(Checksum::Sha256(sha256)),
-            headers: if keeps { request.headers.clone() } else { Default::default() },
-            metadata: if keeps { request.metadata.clone() } else { Default::default() },
+            class: None,
+            details: details.boxed().filter(|_| self.store.capabilities.metadata),
         };
         let mut state = self.store.state();
         if request.mode == PutMode::CreateOnly && self.content(&mut state, "put")?.objects.contains_key(&request.key) {

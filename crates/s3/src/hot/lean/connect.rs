@@ -35,6 +35,9 @@ const IDLE: Duration = Duration::from_secs(15);
 /// Bytes read at once where answers are small: a connection that copies keeps as much in memory, and there are hundreds.
 const SMALL_ANSWER: usize = 4096;
 
+/// Bytes of a page that are read at once. Left to itself a connection comes to keep half a megabyte.
+const PIECE_OF_PAGE: usize = 64 << 10;
+
 /// The pools. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Connections {
@@ -76,7 +79,7 @@ impl Connections {
         // A request is sent again by a pool only when a kept connection was closed before anything of it was sent.
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).set_host(false);
-        let pages = builder.build(connect.clone());
+        let pages = builder.http1_read_buf_exact_size(PIECE_OF_PAGE).build(connect.clone());
         let copies = builder.http1_read_buf_exact_size(SMALL_ANSWER).build(connect.clone());
         Self { copies, pages, connect }
     }

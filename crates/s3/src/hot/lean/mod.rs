@@ -39,6 +39,7 @@ use super::{COPY, CopyAnswer, CopyCall, HotCalls, LIST, ListAnswer, ListCall};
 use crate::Timeouts;
 use crate::credentials::SharedCredentials;
 use crate::error::{Answered, answered, retry_after};
+use crate::terms::Terms;
 
 /// Largest page that is read, in bytes. A thousand keys of 1,024 bytes, each byte percent-encoded, take 3 MiB.
 const PAGE_BYTES: usize = 64 << 20;
@@ -100,6 +101,7 @@ pub(crate) struct Lean {
     store: Arc<Store>,
     address: Address,
     moments: Moments,
+    terms: Arc<Terms>,
 }
 
 impl fmt::Debug for Lean {
@@ -109,8 +111,8 @@ impl fmt::Debug for Lean {
 }
 
 impl Lean {
-    pub(crate) fn new(connections: Connections, store: Arc<Store>, address: Address) -> Self {
-        Self { connections, store, address, moments: Moments::default() }
+    pub(crate) fn new(connections: Connections, store: Arc<Store>, address: Address, terms: Arc<Terms>) -> Self {
+        Self { connections, store, address, moments: Moments::default(), terms }
     }
 
     /// Sends a request and reads its answer. Sent a second time: what was refused for the clock, once the clock is set, and what was
@@ -151,7 +153,7 @@ impl Lean {
         prepared: &Prepared,
         moment: &Moment,
     ) -> std::result::Result<(Parts, Bytes), Failure> {
-        let request = prepared.signed(&self.address, moment)?;
+        let request = prepared.signed(&self.address, moment, &self.terms)?;
         let Patience { answer, copy, stall } = self.store.patience;
         match about.pace {
             // The headers may come at once and the body when the copy is done.
@@ -280,7 +282,7 @@ mod tests {
         let region = "us-east-1".to_owned();
         let rules = AddressRules { region, endpoint, path_style: true, fips: None, dual_stack: None };
         let address = rules.resolve("data").unwrap();
-        Lean::new(connections, Arc::new(Store::new(credentials, &Timeouts::default())), address)
+        Lean::new(connections, Arc::new(Store::new(credentials, &Timeouts::default())), address, Arc::default())
     }
 
     async fn list(lean: &Lean) -> Result<ListAnswer> {

@@ -14,11 +14,13 @@ use super::moment::Moment;
 use super::signature::{EMPTY_SHA256, Signed};
 use crate::encoding::{encode_path, encode_query};
 use crate::hot::{CopyCall, ListCall, ListStart};
+use crate::terms::Terms;
 
 const SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const STAMP: HeaderName = HeaderName::from_static("x-amz-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 const SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
+const CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
 const IF_MATCH: HeaderName = HeaderName::from_static("x-amz-copy-source-if-match");
 
 const AGENT: &str = concat!("pachsnap/", env!("CARGO_PKG_VERSION"));
@@ -30,8 +32,15 @@ pub(super) struct Prepared {
     target: String,
     /// Length of the path in it.
     path: usize,
-    /// `x-amz-copy-source` and its condition.
-    source: Option<(String, Option<String>)>,
+    /// `None` for a listing.
+    copy: Option<OfCopy>,
+}
+
+/// What the headers of a copy say.
+struct OfCopy {
+    source: String,
+    if_match: Option<String>,
+    class: Option<&'static str>,
 }
 
 impl Prepared {
@@ -40,8 +49,8 @@ impl Prepared {
         encode_path(&mut target, call.to);
         let path = target.len();
         target.push_str("?x-id=CopyObject");
-        let source = (call.source.to_owned(), call.if_match.map(str::to_owned));
-        Self { method: Method::PUT, target, path, source: Some(source) }
+        let (source, if_match) = (call.source.to_owned(), call.if_match.map(str::to_owned));
+        Self { method: Method::PUT, target, path, copy: Some(OfCopy { source, if_match, class: call.class }) }
     }
 
     pub(super) fn list(address: &Address, call: &ListCall<'_>) -> Self {
@@ -62,39 +71,49 @@ impl Prepared {
             target.push_str("&start-after=");
             encode_query(&mut target, key);
         }
-        Self { method: Method::GET, target, path, source: None }
+        Self { method: Method::GET, target, path, copy: None }
     }
 
     /// The request as it is sent at a moment.
-    pub(super) fn signed(&self, address: &Address, moment: &Moment) -> Result<Request<Empty<Bytes>>, Failure> {
+    pub(super) fn signed(
+        &self,
+        address: &Address,
+        moment: &Moment,
+        terms: &Terms,
+    ) -> Result<Request<Empty<Bytes>>, Failure> {
         let target = PathAndQuery::from_maybe_shared(Bytes::from(self.target.clone())).map_err(http::Error::from)?;
-        let mut headers = HeaderMap::with_capacity(10);
-        headers.insert(HOST, address.host.clone());
-        headers.insert(SHA256, HeaderValue::from_static(EMPTY_SHA256));
-        if let Some((source, if_match)) = &self.source {
-            let value = |text: &str| HeaderValue::try_from(text.to_owned()).map_err(http::Error::from);
-            headers.insert(SOURCE, value(source)?);
-            if let Some(if_match) = if_match {
-                headers.insert(IF_MATCH, value(if_match)?);
+        let mut signed = Vec::with_capacity(12);
+        signed.push((HOST, address.host.clone()));
+        signed.push((SHA256, HeaderValue::from_static(EMPTY_SHA256)));
+        let value = |text: &str| HeaderValue::try_from(text.to_owned()).map_err(http::Error::from);
+        if let Some(copy) = &self.copy {
+            signed.push((SOURCE, value(&copy.source)?));
+            if let Some(if_match) = &copy.if_match {
+                signed.push((IF_MATCH, value(if_match)?));
             }
         }
-        headers.insert(STAMP, moment.stamp.clone());
+        signed.push((STAMP, moment.stamp.clone()));
         if let Some(token) = &moment.token {
-            headers.insert(TOKEN, token.clone());
+            signed.push((TOKEN, token.clone()));
+        }
+        let more = signed.len();
+        match &self.copy {
+            Some(copy) => {
+                signed.extend(terms.for_new().cloned());
+                signed.extend(copy.class.map(|class| (CLASS, HeaderValue::from_static(class))));
+            }
+            None => signed.extend(terms.all.iter().cloned()),
+        }
+        if signed.len() > more {
+            signed.sort_unstable_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
         }
         let authorization = {
-            let mut values = [("", [].as_slice()); 6];
-            let mut count = 0;
-            let names = [HOST, SHA256, SOURCE, IF_MATCH, STAMP, TOKEN];
-            for name in &names {
-                if let Some(value) = headers.get(name) {
-                    values[count] = (name.as_str(), value.as_bytes());
-                    count += 1;
-                }
-            }
+            let pairs: Vec<_> = signed.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
             let (path, query) = (&self.target[..self.path], &self.target[self.path + 1..]);
-            Signed { method: self.method.as_str(), path, query, headers: &values[..count] }.authorization(moment)?
+            Signed { method: self.method.as_str(), path, query, headers: &pairs }.authorization(moment)?
         };
+        let mut headers = HeaderMap::with_capacity(signed.len() + 3);
+        headers.extend(signed);
         headers.insert(AUTHORIZATION, authorization);
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if self.method == Method::PUT {

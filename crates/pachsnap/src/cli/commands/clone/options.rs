@@ -92,6 +92,21 @@ pub(crate) struct Clone {
     /// Region of the buckets
     #[arg(long, value_name = "REGION", help_heading = "Stores")]
     region: Option<String>,
+    /// Number of the AWS account that must own both buckets
+    #[arg(long, value_name = "ACCOUNT", help_heading = "Stores")]
+    expected_owner: Option<String>,
+    /// Pay for requests to buckets that want their requesters to
+    #[arg(long, help_heading = "Stores")]
+    requester_pays: bool,
+    /// Let the owner of DST's bucket have the new objects too
+    #[arg(long, help_heading = "Stores")]
+    owner_full_control: bool,
+    /// Class of storage of the new objects, as STANDARD_IA; that of what is copied, if not given
+    #[arg(long, value_name = "CLASS", help_heading = "Stores")]
+    storage_class: Option<String>,
+    /// AES256, aws:kms, or id, alias or ARN of a KMS key for the new objects; as DST's bucket says, if not given
+    #[arg(long, value_name = "KEY", help_heading = "Stores")]
+    encrypt_with: Option<String>,
     /// How events and the result are shown
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: EventFormat,
@@ -105,6 +120,11 @@ impl Clone {
             region: self.region.clone(),
             store: self.store.clone(),
             copy_part_bytes: self.copy_part_size,
+            expected_owner: self.expected_owner.clone(),
+            requester_pays: self.requester_pays.then_some(true),
+            owner_full_control: self.owner_full_control.then_some(true),
+            storage_class: self.storage_class.clone(),
+            encrypt_with: self.encrypt_with.clone(),
             ..StoreOptions::default()
         }
     }

@@ -2,6 +2,7 @@
 
 use super::document::{Document, Malformed, time, unescaped};
 use super::{Unreadable, fault};
+use crate::class;
 use crate::encoding::decode_owned;
 use crate::hot::{ListAnswer, Listed};
 
@@ -59,15 +60,22 @@ fn object<'a>(
     let mut object = Listed::default();
     document.plain_children(children);
     for (name, raw) in children.drain(..) {
-        if is_of_interest(name) {
-            set(&mut object, name, unescaped(raw)?)?;
+        if !is_of_interest(name) {
+            continue;
+        }
+        if let (b"Key" | b"ETag", _) | (_, Some(_)) = (name, memchr::memchr(b'&', raw)) {
+            set(&mut object, name, &mut unescaped(raw)?)?;
+        } else {
+            // Kept by nobody, so read where it is.
+            let text = std::str::from_utf8(raw).map_err(|_| Malformed::Otherwise("no UTF-8"))?;
+            set_read(&mut object, name, text)?;
         }
     }
     // What was told is passed over: this is the end then.
     while let Some(child) = document.child()? {
         if is_of_interest(child.local_name().as_ref()) {
             document.text(text)?;
-            set(&mut object, child.local_name().as_ref(), text.clone())?;
+            set(&mut object, child.local_name().as_ref(), text)?;
         } else {
             document.skip(&child)?;
         }
@@ -76,18 +84,28 @@ fn object<'a>(
 }
 
 fn is_of_interest(name: &[u8]) -> bool {
-    matches!(name, b"Key" | b"Size" | b"ETag" | b"LastModified")
+    matches!(name, b"Key" | b"Size" | b"ETag" | b"LastModified" | b"StorageClass")
 }
 
-fn set(object: &mut Listed, name: &[u8], text: String) -> Result<(), Malformed> {
+/// Takes over the text of a child.
+fn set(object: &mut Listed, name: &[u8], text: &mut String) -> Result<(), Malformed> {
     match name {
-        b"Key" => object.key = Some(text),
+        b"Key" => object.key = Some(std::mem::take(text)),
+        b"ETag" => object.etag = Some(std::mem::take(text)),
+        _ => set_read(object, name, text)?,
+    }
+    Ok(())
+}
+
+/// Reads the text of a child that is not kept as text.
+fn set_read(object: &mut Listed, name: &[u8], text: &str) -> Result<(), Malformed> {
+    match name {
         b"Size" => {
             let size: i64 = text.parse().map_err(|_| not_a_number())?;
             object.size = u64::try_from(size).ok();
         }
-        b"ETag" => object.etag = Some(text),
-        b"LastModified" => object.modified = Some(time(&text)?),
+        b"LastModified" => object.modified = Some(time(text)?),
+        b"StorageClass" => object.class = class::told(text.as_bytes()),
         _ => {}
     }
     Ok(())
