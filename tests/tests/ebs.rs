@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use std::time::Duration;
+
 use e2e::{Bench, assert_as_before, assert_refused, assert_said};
 use sandbox::cluster::ClusterOptions;
 use sandbox::ec2::{Ec2Fault, Ec2Options, Ec2Server, NewVolume};
@@ -41,6 +43,21 @@ async fn a_lost_answer_leaves_one_snapshot_which_the_manifest_names() {
     let run = bench.run_with("manifest.json").unwrap();
     assert_said(&bench.run(&["delete", &run, "--yes"]).await, 0, &[]);
     assert!(server.snapshots().is_empty(), "{:?}", server.snapshots());
+}
+
+/// The run waits until EC2 must have listed everything that it has cut, so this takes a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_with_listings_that_lag_leaves_one_snapshot_in_the_end() {
+    let (bench, server) = bench().await;
+    // Longer than the snapshot of a lost answer is looked for.
+    server.change(|options| options.lag = Duration::from_secs(8));
+    server.add_fault(Ec2Fault::lose_reply().on("CreateSnapshot").after(1));
+    assert_said(&bench.run(&["snapshot"]).await, 0, &["the answer to CreateSnapshot was lost"]);
+    let cuts = server.calls().into_iter().filter(|call| call.action == "CreateSnapshot");
+    assert_eq!(cuts.filter(|call| !call.parameters.contains_key("DryRun")).count(), 2, "it was asked for again");
+    let left = server.snapshots();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(bench.manifest()["artifacts"]["volumes"][0]["snapshot"], left[0].id);
 }
 
 #[tokio::test(flavor = "multi_thread")]

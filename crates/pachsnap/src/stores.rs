@@ -24,10 +24,14 @@ use orchestrator::{Error, ErrorKind, Result};
 use crate::config::{Config, StoreOptions, StoreSection};
 #[cfg(feature = "aws")]
 use ebs::Ebs;
+#[cfg(feature = "aws")]
+pub(crate) use ebs::missing_rights;
 pub(crate) use object_url::ObjectUrl;
-use s3_url::S3Url;
+pub(crate) use s3_url::S3Url;
 #[cfg(not(feature = "aws"))]
 use without_aws::Ebs;
+#[cfg(not(feature = "aws"))]
+pub(crate) use without_aws::missing_rights;
 #[cfg(not(feature = "onprem"))]
 use without_onprem::{csi, directory, s3_store};
 
@@ -146,13 +150,7 @@ impl Stores for ConfiguredStores {
         namespace: &str,
         volume: &EtcdVolumeRecord,
     ) -> Result<Option<OpenedVolume>> {
-        let by_ec2 = match self.config.text("snapshot.volume-provider") {
-            Some("ebs") => true,
-            Some("csi") => false,
-            // A region that nobody named would have to be asked of the network.
-            _ => !volume.is_csi() && self.config.text("ebs.region").is_some(),
-        };
-        if by_ec2 && is_ebs(volume) {
+        if is_ebs(volume) && self.config.ec2_snapshots_volumes(!volume.is_csi()) {
             return self.ebs.open(&self.config, volume);
         }
         Ok(if volume.is_csi() { csi::open(&self.config, kubernetes, namespace, volume) } else { None })

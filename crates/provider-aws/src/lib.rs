@@ -5,11 +5,13 @@
 mod client;
 mod config;
 mod error;
+mod policy;
 mod rights;
 mod volume;
 
 pub use config::EbsOptions;
 pub use error::{EbsProblem, Refusal};
+pub use policy::{Needs, Place, Purpose, Volumes};
 pub use rights::{EbsPurpose, KMS_ACTIONS};
 pub use s3;
 pub use volume::EbsSnapshots;

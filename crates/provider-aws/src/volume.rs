@@ -8,6 +8,7 @@ mod described;
 mod id;
 mod inspect;
 mod lookup;
+mod missing;
 mod pace;
 mod restore;
 mod source;

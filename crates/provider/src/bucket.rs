@@ -87,6 +87,15 @@ pub trait Bucket: Send + Sync + fmt::Debug {
     /// `NotFound` is never an error here, unless the bucket itself is missing.
     async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>>;
 
+    /// The tags of an object; none where the store has no such thing. Copies in one call have their source's by themselves.
+    ///
+    /// # Errors
+    /// `NotFound` when the object is gone.
+    async fn tags(&self, key: &Key) -> Result<BTreeMap<String, String>> {
+        let _ = key;
+        Ok(BTreeMap::new())
+    }
+
     /// Deletes objects. One outcome per key, in the order given; absent is success.
     ///
     /// # Errors

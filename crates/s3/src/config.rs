@@ -108,13 +108,17 @@ pub enum Encryption {
 }
 
 impl Encryption {
-    /// `AES256`, `aws:kms`, or a key of KMS.
+    /// `AES256`, `aws:kms`, or a key of KMS by its id, alias or ARN; `None` for what is none of these.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_id = text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         match text {
-            "AES256" => Self::Aes256,
-            "aws:kms" => Self::Kms { key: None },
-            key => Self::Kms { key: Some(key.to_owned()) },
+            "AES256" => Some(Self::Aes256),
+            "aws:kms" => Some(Self::Kms { key: None }),
+            key if key.starts_with("alias/") || key.starts_with("arn:") || is_id => {
+                Some(Self::Kms { key: Some(key.to_owned()) })
+            }
+            _ => None,
         }
     }
 }
@@ -244,6 +248,18 @@ mod tests {
         assert_eq!((config.client, S3Config::aws("b").client), (ClientKind::Sdk, ClientKind::Lean));
         let shown = format!("{config:?}");
         assert!(!shown.contains("hush") && shown.contains("<redacted>"), "{shown}");
+    }
+
+    #[test]
+    fn an_encryption_is_a_known_word_or_a_key() {
+        let id = "1234abcd-12ab-34cd-56ef-1234567890ab";
+        for key in [id, "alias/backups", "arn:aws:kms:us-east-1:1:key/1", "mrk-1234abcd12ab34cd56ef1234567890ab"] {
+            assert_eq!(Encryption::parse(key), Some(Encryption::Kms { key: Some(key.to_owned()) }));
+        }
+        assert_eq!(Encryption::parse("AES256"), Some(Encryption::Aes256));
+        for other in ["aes256", "aws:kms:dsse", "backups", ""] {
+            assert_eq!(Encryption::parse(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ mod tests {
             requester_pays: true,
             new_objects: NewObjects {
                 storage_class: Some("STANDARD_IA".to_owned()),
-                encryption: Some(Encryption::parse("alias/backups")),
+                encryption: Encryption::parse("alias/backups"),
                 owner_full_control: true,
             },
             ..S3Config::aws("b")
@@ -137,7 +137,7 @@ mod tests {
             (S3Config { new_objects: new("GLACIER"), ..S3Config::aws("b") }, "STANDARD_IA"),
             (
                 S3Config {
-                    new_objects: NewObjects { encryption: Some(Encryption::parse("a\nb")), ..NewObjects::default() },
+                    new_objects: NewObjects { encryption: Encryption::parse("alias/a\nb"), ..NewObjects::default() },
                     ..S3Config::aws("b")
                 },
                 "no request can carry",

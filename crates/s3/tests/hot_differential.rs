@@ -213,7 +213,7 @@ async fn the_terms_of_a_bucket_are_on_the_requests_of_both() {
                 requester_pays: true,
                 new_objects: NewObjects {
                     storage_class: chosen.map(str::to_owned),
-                    encryption: Some(Encryption::parse("arn:aws:kms:eu-west-3:123456789012:key/1")),
+                    encryption: Encryption::parse("arn:aws:kms:eu-west-3:123456789012:key/1"),
                     owner_full_control: true,
                 },
                 ..config(&server, client, token)

@@ -8,6 +8,8 @@
 pub mod cluster;
 #[cfg(feature = "ec2")]
 pub mod ec2;
+#[cfg(feature = "s3")]
+pub mod iam;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 #[cfg(feature = "pachd")]

@@ -14,7 +14,7 @@ use super::range::KeyRange;
 
 /// Pages that a range must have left, as far as can be told, before another lister takes half of it: each range costs a page
 /// that is not full and a part of the inventory.
-const WORTH_PAGES: usize = 6;
+const WORTH_PAGES: usize = 3;
 
 /// A range that a lister has to itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

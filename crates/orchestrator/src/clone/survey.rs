@@ -29,6 +29,8 @@ pub struct Survey {
     pub to_copy: u64,
     /// Bytes of those.
     pub bytes_to_copy: u64,
+    /// Those of them that are archived: the store copies none of them before it was brought back.
+    pub archived: u64,
     /// Keys that only the clone has.
     pub extra: u64,
     /// The largest object, in bytes.
@@ -43,6 +45,7 @@ impl Survey {
         self.bytes += other.bytes;
         self.to_copy += other.to_copy;
         self.bytes_to_copy += other.bytes_to_copy;
+        self.archived += other.archived;
         self.extra += other.extra;
         self.largest = self.largest.max(other.largest);
         self.requests.copies += other.requests.copies;
@@ -118,6 +121,7 @@ async fn survey_range(
                 What::Copy(object, _) => {
                     found.to_copy += 1;
                     found.bytes_to_copy += object.size;
+                    found.archived += u64::from(object.class.is_some_and(|class| class.archived));
                     found.requests.copies += copies_of(context, object.size);
                     object.size
                 }

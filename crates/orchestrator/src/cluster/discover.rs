@@ -16,7 +16,7 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Events;
 use crate::job::{Opened, Stores, Target};
-use crate::manifest::{ClusterRecord, EtcdRecord};
+use crate::manifest::{ClusterRecord, EtcdRecord, EtcdVolumeRecord};
 
 /// Reads everything that a run has to know, and proves that pachd, etcd and the bucket belong together.
 ///
@@ -107,6 +107,18 @@ pub async fn discover(target: &Target, stores: &dyn Stores, events: &Events) -> 
         access_ends: target.access_ends,
         warnings,
     })
+}
+
+/// The volumes under etcd of a deployment, read from Kubernetes alone: neither pachd nor the bucket is asked.
+///
+/// # Errors
+/// As [`discover`], where they are about Kubernetes.
+pub async fn etcd_volumes(target: &Target) -> Result<Vec<EtcdVolumeRecord>> {
+    let deployment = deployments::pachd(target).await?;
+    let environment = Environment::read(&target.kubernetes, &target.namespace, &deployment).await?;
+    let pods = EtcdPods::read(target, environment.etcd_host()).await?;
+    let (volumes, _unread) = etcd_volume::read(&target.kubernetes, &target.namespace, &pods).await?;
+    Ok(volumes)
 }
 
 /// What changes while a cluster runs.

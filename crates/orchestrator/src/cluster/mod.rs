@@ -26,7 +26,7 @@ pub use bucket_location::{AccessKey, BucketLocation, BucketPlace};
 pub(crate) use connection::etcd_of_pod;
 pub use connection::{Connection, PodPort, Pods, is_ready};
 pub use description::ClusterDescription;
-pub use discover::{connect_pachd, discover};
+pub use discover::{connect_pachd, discover, etcd_volumes};
 pub(crate) use etcd_workload::EtcdWorkload;
 pub(crate) use ground::Ground;
 pub use services::EntryService;

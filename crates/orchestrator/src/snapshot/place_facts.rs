@@ -53,7 +53,12 @@ impl Place<'_> {
 
     fn judge_lifecycle(self, facts: &Facts, expiry: Expiry, warnings: &mut Vec<String>) -> Result<()> {
         let Self { what, url, prefix } = self;
-        let rules = facts.lifecycle.as_deref().unwrap_or_default();
+        let Some(rules) = facts.lifecycle.as_deref() else {
+            warnings.push(format!(
+                "whether the bucket of the {what} {url} deletes or archives objects by itself can't be told: the store doesn't say, or not to this key"
+            ));
+            return Ok(());
+        };
         let concerns = |rule: &str| rule.starts_with(prefix) || prefix.starts_with(rule);
         for rule in rules.iter().filter(|rule| concerns(&rule.prefix)) {
             let effect = match (rule.expires, rule.archives) {
@@ -74,6 +79,29 @@ impl Place<'_> {
         }
         Ok(())
     }
+}
+
+/// What the facts of the cluster's own bucket say about copying it.
+pub(super) fn judge_data(facts: &Facts, bucket: &str) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for rule in facts.lifecycle.as_deref().unwrap_or_default() {
+        if rule.archives {
+            warnings.push(format!(
+                "the cluster's bucket {bucket} archives objects ({}): an archived one can neither be read by pachd nor cloned, and ends the \
+                 pre-copy",
+                rule.words
+            ));
+        } else if rule.expires {
+            warnings.push(format!(
+                "the cluster's bucket {bucket} deletes objects by itself ({}): what Pachyderm still needs may be gone",
+                rule.words
+            ));
+        }
+    }
+    if facts.requester_pays == Some(true) {
+        warnings.push(format!("requests to the cluster's bucket {bucket} are paid for by whoever makes them"));
+    }
+    warnings
 }
 
 /// What to know of two buckets that differ in how they encrypt.
@@ -132,9 +160,17 @@ mod tests {
         let known = Facts { object_lock: Some(true), versioning: Some(true), requester_pays: Some(true), ..facts(&[]) };
         assert_eq!(CLONE.judge(&known, Expiry::Refuse).unwrap().len(), 3);
         let unknown = CLONE.judge(&Facts::default(), Expiry::Refuse).unwrap();
-        assert!(unknown[0].contains("can't be told"), "{unknown:?}");
+        assert!(unknown.len() == 2 && unknown.iter().all(|one| one.contains("can't be told")), "{unknown:?}");
         let public = Facts { exposure: Some(Exposure::Public), ..facts(&[]) };
         assert!(CLONE.judge(&public, Expiry::Refuse).unwrap_err().to_string().contains("is public"));
+    }
+
+    #[test]
+    fn a_data_bucket_that_loses_objects_is_said() {
+        let told =
+            judge_data(&facts(&[("", false, false, true), ("", true, true, false), ("", false, false, false)]), "data");
+        assert!(told[0].contains("archives objects") && told[1].contains("deletes objects"), "{told:?}");
+        assert_eq!(told.len(), 2);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use provider::{Bucket, BucketFacts, Facts, Key, PutMode, PutRequest};
+use percent_encoding::percent_decode_str;
+use provider::{Bucket, BucketFacts, Facts, Key, ListRequest, PutMode, PutRequest};
 use uuid::Uuid;
 
-use super::place_facts::{Place, compare_encryption};
+use super::place_facts::{Place, compare_encryption, judge_data};
 use super::preflight::Writes;
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,17 +30,21 @@ pub(super) async fn check(
         }
         opened.push((what, url, place));
     }
-    let mut warnings = Vec::new();
+    // It can be listed, or it would not have been discovered: whatever else there is to know of it is no reason to end here.
+    let data = read_facts(cluster.bucket_facts.as_ref()).await.unwrap_or_default();
+    let mut warnings = data.as_ref().map_or_else(Vec::new, |data| judge_data(data, &cluster.record.bucket));
+    warnings.extend(archived(cluster.bucket.as_ref()).await);
     for (what, url, place) in opened {
         let location = place.bucket.location();
-        let about = Place { what, url, prefix: prefix_of(&location) };
-        match read_facts(place.facts.as_ref()).await {
+        let about = Place { what, url, prefix: &prefix_of(&location) };
+        let facts = read_facts(place.facts.as_ref()).await.map_err(|cause| {
+            Error::new(ErrorKind::Vault, format!("how the {what} {url} is set up can't be read")).because(cause)
+        })?;
+        match facts {
             Some(facts) => {
                 warnings.extend(about.judge(&facts, settings.lifecycle)?);
-                if what == "clone"
-                    && let Some(data) = read_facts(cluster.bucket_facts.as_ref()).await
-                {
-                    warnings.extend(compare_encryption(&data, &facts, url));
+                if what == "clone" {
+                    warnings.extend(data.as_ref().and_then(|data| compare_encryption(data, &facts, url)));
                 }
             }
             None => warnings.push(about.privacy_unknown()),
@@ -51,16 +56,37 @@ pub(super) async fn check(
     Ok(warnings)
 }
 
-/// Facts of a bucket. Not every credential may ask for them; a place that can't be used is found out by the probe.
-async fn read_facts(facts: Option<&Arc<dyn BucketFacts>>) -> Option<Facts> {
-    facts?.facts().await.ok()
+/// Facts of a bucket; `None` where the store doesn't tell them, or not to these credentials.
+async fn read_facts(facts: Option<&Arc<dyn BucketFacts>>) -> provider::Result<Option<Facts>> {
+    let Some(facts) = facts else { return Ok(None) };
+    match retrying(RetryPolicy::default(), || facts.facts()).await {
+        Ok(facts) => Ok(Some(facts)),
+        Err(error) if matches!(error.kind(), provider::ErrorKind::Denied | provider::ErrorKind::Unsupported) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// How many of the data bucket's first keys are archived.
+async fn archived(data: &dyn Bucket) -> Option<String> {
+    let page = data.list(&ListRequest::default()).await.ok()?.objects;
+    let archived = page.iter().filter(|object| object.class.is_some_and(|class| class.archived)).count();
+    (archived > 0).then(|| {
+        format!(
+            "{archived} of the first {} objects of the cluster's bucket are archived: pachd can't read them, and the first one that the clone has \
+             not yet ends the pre-copy; bring them back (`aws s3api restore-object`), `pachsnap clone --dry-run` counts them all",
+            page.len()
+        )
+    })
 }
 
 /// What the raw keys of everything in a place begin with.
-fn prefix_of(location: &str) -> &str {
+fn prefix_of(location: &str) -> String {
     let location = location.split(['?', '#']).next().unwrap_or(location);
     let path = location.split_once("://").map_or("", |(_, path)| path);
-    path.split_once('/').map_or("", |(_, prefix)| prefix)
+    let prefix = path.split_once('/').map_or("", |(_, prefix)| prefix);
+    percent_decode_str(prefix).decode_utf8_lossy().into_owned()
 }
 
 fn inside(what: &str, url: &str) -> Error {
@@ -109,6 +135,13 @@ fn possible_keys(location: &str, name: &Key) -> Vec<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prefix_is_as_keys_have_it() {
+        assert_eq!(prefix_of("s3://b/env%3Dprod/?endpoint=x"), "env=prod/");
+        assert_eq!(prefix_of("s3://b/"), "");
+        assert_eq!(prefix_of("s3://b"), "");
+    }
 
     #[test]
     fn every_end_of_a_path_may_be_the_key() {

@@ -73,6 +73,10 @@ pub(crate) enum Command {
     Config(commands::config::ConfigCommand),
     /// Print the Kubernetes rights that a command needs, as YAML for `kubectl apply`
     Rbac(commands::rbac::Rbac),
+    /// Print the rights that the cloud has to give
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Iam(commands::iam::Iam),
     /// Take and check a recovery point of a recorded cluster on this machine; no cloud, no Kubernetes
     #[cfg(feature = "demo")]
     Demo(commands::demo::Demo),
@@ -107,6 +111,8 @@ impl Command {
             Self::Drill(command) => command.run(session).await,
             Self::Config(command) => command.run(session).await,
             Self::Rbac(command) => command.run(session),
+            #[cfg(feature = "aws")]
+            Self::Iam(command) => command.run(session),
             #[cfg(feature = "demo")]
             Self::Demo(command) => command.run(session).await,
             Self::Completions(command) => command.run(),

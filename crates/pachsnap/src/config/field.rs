@@ -75,7 +75,12 @@ pub(crate) const FIELDS: &[Field] = &[
     field("cluster.token-env", Kind::Text, Some("PACHSNAP_TOKEN"), "environment variable with the Pachyderm token"),
     field("cluster.token-file", Kind::Path, None, "file with the Pachyderm token"),
     field("cluster.tls-ca-file", Kind::Path, None, "PEM file with the certificates to believe at a grpcs:// address"),
-    field("bucket.credentials", CREDENTIALS_OF_DATA, Some("cluster"), "whose keys read the data bucket"),
+    field(
+        "bucket.credentials",
+        CREDENTIALS_OF_DATA,
+        None,
+        "whose keys read the data bucket: those in the cluster's storage secret, or what is found here; the cluster's for a store at an endpoint, what is found here for Amazon's, if not set",
+    ),
     field("bucket.endpoint", Kind::Text, None, "endpoint of the data bucket as seen from here"),
     field("bucket.store", STORES, None, ABOUT_STORE),
     field("bucket.region", Kind::Text, None, "region of the data bucket"),

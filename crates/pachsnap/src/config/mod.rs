@@ -291,6 +291,16 @@ impl Config {
         }
     }
 
+    /// Whether EC2 snapshots volumes of EBS, in-tree ones or those of the CSI driver.
+    pub(crate) fn ec2_snapshots_volumes(&self, in_tree: bool) -> bool {
+        match self.text("snapshot.volume-provider") {
+            Some("ebs") => true,
+            Some("csi") => false,
+            // A region that nobody named would have to be asked of the network.
+            _ => in_tree && self.text("ebs.region").is_some(),
+        }
+    }
+
     /// The two clones that take turns.
     fn mirror(&self) -> Option<[String; 2]> {
         let (one, other) = self.text("snapshot.mirror")?.split_once(',')?;

@@ -7,7 +7,7 @@ use orchestrator::manifest::EtcdVolumeRecord;
 use orchestrator::{Error, ErrorKind, Result};
 use provider::VolumeId;
 use provider_aws::s3::CredentialsConfig;
-use provider_aws::{EbsOptions, EbsSnapshots};
+use provider_aws::{EbsOptions, EbsPurpose, EbsSnapshots};
 
 use super::wait_for;
 use crate::config::Config;
@@ -33,6 +33,20 @@ impl Ebs {
         };
         Ok(Some(OpenedVolume { snapshots, volume: VolumeId(volume.id.clone()), service: SnapshotService::Cloud }))
     }
+}
+
+/// The IAM actions that a snapshot needs of EC2 and that these credentials lack; `None` where EC2 snapshots no volumes.
+pub(crate) async fn missing_rights(config: &Config) -> Result<Option<Vec<&'static str>>> {
+    if !config.ec2_snapshots_volumes(true) || config.text("snapshot.volume") == Some("skip") {
+        return Ok(None);
+    }
+    let failed = |cause| {
+        Error::new(ErrorKind::Configuration, "EC2 can't be asked for its rights")
+            .because(cause)
+            .advise("set ebs.region, or AWS_REGION, and see which credentials the AWS tools find here")
+    };
+    let snapshots = EbsSnapshots::connect(options(config)).await.map_err(failed)?;
+    snapshots.missing_rights(EbsPurpose::Snapshot).await.map_err(failed).map(Some)
 }
 
 fn options(config: &Config) -> EbsOptions {

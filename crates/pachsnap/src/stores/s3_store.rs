@@ -22,7 +22,11 @@ pub(super) fn open_data(
     options.endpoint = options.endpoint.or_else(|| endpoint.map(str::to_owned));
     options.region = options.region.or_else(|| region.map(str::to_owned));
     let named = config.store_keys(StoreSection::Bucket)?.map(of_keys);
-    let from_cluster = config.text("bucket.credentials") == Some("cluster");
+    // A store of one's own is known to the cluster alone; to Amazon everybody has a way of their own.
+    let from_cluster = match config.text("bucket.credentials") {
+        Some(whose) => whose == "cluster",
+        None => options.endpoint.is_some(),
+    };
     let credentials = match (named, cluster_key) {
         (Some(named), _) => named,
         (None, Some(key)) if from_cluster => CredentialsConfig::Static {
@@ -38,7 +42,7 @@ pub(super) fn open_data(
         }
         (None, _) => CredentialsConfig::default(),
     };
-    connect(S3Config { credentials, client: client(config), ..described(bucket, "", options) })
+    connect(S3Config { credentials, client: client(config), ..described(bucket, "", options)? })
 }
 
 /// A vault or a clone. Without a section of its own a URL is opened with what the SDK finds.
@@ -56,7 +60,7 @@ pub(super) fn open(
         None => None,
     };
     let credentials = keys.map(of_keys).unwrap_or_default();
-    connect(S3Config { credentials, client: client(config), ..described(&place.bucket, &place.prefix, options) })
+    connect(S3Config { credentials, client: client(config), ..described(&place.bucket, &place.prefix, options)? })
 }
 
 /// Which client sends the two calls that a clone is made of.
@@ -67,13 +71,20 @@ fn client(config: &Config) -> ClientKind {
     }
 }
 
-fn described(bucket: &str, prefix: &str, options: StoreOptions) -> S3Config {
+fn described(bucket: &str, prefix: &str, options: StoreOptions) -> Result<S3Config> {
     let store = options.store.as_deref().map(|store| match store {
         "aws" => StoreKind::Aws,
         "minio" => StoreKind::Minio,
         _ => StoreKind::Other,
     });
-    S3Config {
+    let encryption = match &options.encrypt_with {
+        Some(text) => Some(Encryption::parse(text).ok_or_else(|| {
+            Error::new(ErrorKind::Configuration, format!("{text:?} is no encryption"))
+                .advise("encrypt-with is AES256, aws:kms, or a KMS key: its id, alias/NAME or ARN")
+        })?),
+        None => None,
+    };
+    Ok(S3Config {
         prefix: prefix.to_owned(),
         endpoint: options.endpoint,
         region: options.region,
@@ -89,11 +100,11 @@ fn described(bucket: &str, prefix: &str, options: StoreOptions) -> S3Config {
         requester_pays: options.requester_pays.unwrap_or(false),
         new_objects: NewObjects {
             storage_class: options.storage_class,
-            encryption: options.encrypt_with.as_deref().map(Encryption::parse),
+            encryption,
             owner_full_control: options.owner_full_control.unwrap_or(false),
         },
         ..S3Config::aws(bucket)
-    }
+    })
 }
 
 fn of_keys(keys: StoreKeys) -> CredentialsConfig {

@@ -5,7 +5,7 @@ use provider::{ErrorKind, Owner, Result, VolumeId, VolumeSnapshot, VolumeSnapsho
 use provider_aws::{EbsPurpose, EbsSnapshots};
 use sandbox::ec2::{Ec2Fault, Ec2Options, Ec2Server};
 
-use crate::place::{connect, cut, options, owner, ready, restore, sandbox};
+use crate::place::{Place, connect, cut, options, owner, ready, restore, sandbox};
 
 /// What is done for a purpose, the bad days included.
 async fn work(server: &Ec2Server, purpose: EbsPurpose, volume: &str, snapshot: &VolumeSnapshot) -> Result<()> {
@@ -54,4 +54,22 @@ async fn each_purpose_needs_its_actions_and_no_others() {
             assert_eq!(refused.kind(), ErrorKind::Denied, "{purpose:?} without {missing}: {refused}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_found_out_by_dry_runs() {
+    for purpose in EbsPurpose::ALL {
+        let (server, _) = sandbox(Ec2Options::default()).await;
+        let ebs = connect(&server).await;
+        server.grant_only(purpose.iam_actions());
+        assert_eq!(ebs.missing_rights(purpose).await.unwrap(), [""; 0], "{purpose:?}");
+        server.grant_only(&[]);
+        let asked: Vec<&str> =
+            purpose.iam_actions().iter().copied().filter(|action| *action != "ec2:DeleteSnapshot").collect();
+        assert_eq!(ebs.missing_rights(purpose).await.unwrap(), asked);
+        assert!(server.snapshots().is_empty() && server.volumes().len() == 1, "nothing was made");
+    }
+    let moto = Place::moto().await;
+    let ebs = moto.connect().await;
+    assert_eq!(ebs.missing_rights(EbsPurpose::Snapshot).await.unwrap(), [""; 0], "moto gives every right");
 }

@@ -1,5 +1,7 @@
 //! Copies inside a store: `CopyObject`, and above its limit a multipart upload of copied ranges.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_s3::types::CompletedPart;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use md5::{Digest as _, Md5};
@@ -15,7 +17,6 @@ use crate::error::{contradiction, from_sdk, refused};
 use crate::hot::{COPY, CopyCall};
 
 const PART: &str = "UploadPartCopy";
-const TAGS: &str = "GetObjectTagging";
 
 /// Ranges that one call copies, side by side.
 const PARTS_PER_CALL: usize = 8;
@@ -91,8 +92,6 @@ pub(super) async fn copy(bucket: &S3Bucket, request: &CopyRequest<'_>) -> Result
 struct Source {
     /// The value of `x-amz-copy-source`.
     header: String,
-    bucket: String,
-    key: String,
     /// The source in messages.
     resource: String,
 }
@@ -111,27 +110,7 @@ impl Source {
             return Err(Error::new(ErrorKind::NotFound, COPY, resource));
         }
         // This header is sent as it is given.
-        Ok(Self {
-            header: format!("{}/{}", location.bucket, encode(&key)),
-            bucket: location.bucket.clone(),
-            key,
-            resource,
-        })
-    }
-
-    /// The source's tags, which a copy in parts doesn't take over by itself; `None` without any, and where the store has no tags.
-    async fn tags(&self, bucket: &S3Bucket) -> Result<Option<String>> {
-        let asked = bucket.client().get_object_tagging().bucket(&self.bucket).key(&self.key).send().await;
-        let tags = match asked {
-            Ok(answer) => answer.tag_set,
-            Err(error) => {
-                let error = from_sdk(TAGS, self.resource.clone(), error);
-                return if error.kind() == ErrorKind::Unsupported { Ok(None) } else { Err(error) };
-            }
-        };
-        let tags: Vec<String> =
-            tags.iter().map(|tag| format!("{}={}", encode(tag.key()), encode(tag.value()))).collect();
-        Ok((!tags.is_empty()).then(|| tags.join("&")))
+        Ok(Self { header: format!("{}/{}", location.bucket, encode(&key)), resource })
     }
 }
 
@@ -186,7 +165,7 @@ async fn copy_whole(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Sourc
 async fn begin(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Source, full: &str) -> Result<Copied> {
     let meta = source_meta(request, source).await?;
     let new = upload::New {
-        tags: source.tags(bucket).await?,
+        tags: encoded(&request.source.tags(&request.from).await?),
         class: class::of_copy(bucket.terms().class, meta.class).map(Into::into),
         details: meta.details.map(|details| *details).unwrap_or_default(),
         checksums: false,
@@ -212,6 +191,12 @@ async fn begin(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Source, fu
             Err(error)
         }
     }
+}
+
+/// Tags as `x-amz-tagging` has them; a copy in parts doesn't take over its source's by itself.
+fn encoded(tags: &BTreeMap<String, String>) -> Option<String> {
+    let tags: Vec<String> = tags.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    (!tags.is_empty()).then(|| tags.join("&"))
 }
 
 /// Copies the next parts, or completes the copy when all are there.

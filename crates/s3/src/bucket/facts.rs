@@ -50,7 +50,9 @@ where
     }
     let no_bucket = error.code() == Some("NoSuchBucket");
     let error = from_sdk(operation, bucket.resource(""), error);
-    if no_bucket || error.kind() == ErrorKind::Unauthenticated || error.retry() != Retry::Never {
+    // What can't be understood will not be understood later.
+    let may_pass = error.retry() != Retry::Never && error.kind() != ErrorKind::Corrupt;
+    if no_bucket || error.kind() == ErrorKind::Unauthenticated || may_pass {
         return Err(error);
     }
     tracing::debug!(%error, "a fact of the bucket can't be read");

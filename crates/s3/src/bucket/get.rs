@@ -1,5 +1,6 @@
 //! `GetObject` and `HeadObject`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
@@ -16,6 +17,7 @@ use crate::error::{contradiction, from_sdk, of_body, refused};
 
 const GET: &str = "GetObject";
 const HEAD: &str = "HeadObject";
+const TAGS: &str = "GetObjectTagging";
 
 pub(super) async fn get(bucket: &S3Bucket, request: &GetRequest) -> Result<ObjectStream> {
     let full = bucket.full_to_read(&request.key, GET)?;
@@ -132,4 +134,16 @@ pub(super) async fn exists(bucket: &S3Bucket) -> Result<()> {
 
 fn status<E>(error: &SdkError<E, aws_sdk_s3::config::http::HttpResponse>) -> Option<u16> {
     error.raw_response().map(|raw| raw.status().as_u16())
+}
+
+/// The tags of an object; none where the store knows no tags.
+pub(super) async fn tags(bucket: &S3Bucket, key: &Key) -> Result<BTreeMap<String, String>> {
+    let full = bucket.full_to_read(key, TAGS)?;
+    match bucket.client().get_object_tagging().bucket(bucket.name()).key(&full).send().await {
+        Ok(answer) => Ok(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
+        Err(error) => match from_sdk(TAGS, bucket.resource(&full), error) {
+            error if error.kind() == ErrorKind::Unsupported => Ok(BTreeMap::new()),
+            error => Err(error),
+        },
+    }
 }

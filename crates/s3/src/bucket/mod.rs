@@ -12,6 +12,7 @@ mod upload;
 
 pub(crate) use meta::timestamp;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -62,7 +63,7 @@ struct Inner {
 }
 
 impl S3Bucket {
-    /// Opens a bucket. Amazon S3 is asked which region it is in, once, and that one is used whatever was configured; of other stores
+    /// Opens a bucket. Amazon S3 is asked which region it is in, once in a process, and that one is used whatever was configured; of other stores
     /// nothing is asked yet. With [`crate::CredentialsConfig::Chain`] the SDK reads the environment, its files and perhaps the
     /// instance's metadata.
     ///
@@ -83,7 +84,7 @@ impl S3Bucket {
         })?;
         let mut clients = Clients::connect(config, &quirks, terms.clone()).await;
         if config.kind() == StoreKind::Aws
-            && let Some(region) = region::elsewhere(&clients, &config.bucket).await
+            && let Some(region) = region::elsewhere(&clients, config).await
         {
             tracing::info!(bucket = config.bucket, %region, instead_of = clients.region, "the bucket's own region is used");
             let there = S3Config { region: Some(region), ..config.clone() };
@@ -238,6 +239,10 @@ impl Bucket for S3Bucket {
 
     async fn head(&self, key: &Key) -> Result<Option<ObjectMeta>> {
         get::head(self, key).await
+    }
+
+    async fn tags(&self, key: &Key) -> Result<BTreeMap<String, String>> {
+        get::tags(self, key).await
     }
 
     async fn delete(&self, keys: &[Key]) -> Result<Vec<DeleteOutcome>> {

@@ -3,6 +3,7 @@
 mod answer;
 mod certificate;
 mod code;
+mod explained;
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -17,13 +18,14 @@ use answer::{WrongRegion, names_a_region};
 pub(crate) use certificate::Untrusted;
 pub use certificate::is_untrusted;
 use code::of_code;
+use explained::{Explained, explanation};
 
 /// The contract's error of an SDK error, which it keeps as its source.
 pub(crate) fn from_sdk<E>(operation: &'static str, resource: String, error: SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    let (mut after, mut region) = (None, None);
+    let (mut after, mut region, mut why) = (None, None, None);
     let kind = match &error {
         _ if cause::<CredentialsError>(&error).is_some() => ErrorKind::Unauthenticated,
         SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
@@ -37,7 +39,9 @@ where
             let status = raw.status().as_u16();
             after = raw.headers().get("retry-after").and_then(retry_after);
             region = raw.headers().get("x-amz-bucket-region").filter(|_| names_a_region(status, code));
-            of_code(code, status, operation)
+            let kind = of_code(code, status, operation);
+            why = explanation(kind, code, service.err().message(), operation);
+            kind
         }
         _ => ErrorKind::Other,
     };
@@ -46,9 +50,10 @@ where
         return untrusted(operation, resource, Untrusted(Box::new(error)));
     }
     let told = finish(kind, after, operation, resource);
-    match region {
-        Some(region) => told.with_source(WrongRegion { region, source: Box::new(error) }),
-        None => told.with_source(error),
+    match (region, why) {
+        (Some(region), _) => told.with_source(WrongRegion { region, source: Box::new(error) }),
+        (None, Some(why)) => told.with_source(Explained { why, source: Box::new(error) }),
+        (None, None) => told.with_source(error),
     }
 }
 
@@ -57,7 +62,11 @@ pub(crate) fn of_key(operation: &'static str, resource: String, code: Option<&st
     let kind = of_code(code, 0, operation);
     let source =
         KeyError { code: code.unwrap_or_default().to_owned(), message: message.unwrap_or_default().to_owned() };
-    finish(kind, None, operation, resource).with_source(source)
+    let told = finish(kind, None, operation, resource);
+    match explanation(kind, code, message, operation) {
+        Some(why) => told.with_source(Explained { why, source: Box::new(source) }),
+        None => told.with_source(source),
+    }
 }
 
 /// What the store said of one key.
@@ -244,6 +253,8 @@ mod tests {
     fn a_code_of_one_key_has_its_kind() {
         let error = of_key("DeleteObjects", "s3://b/k".into(), Some("AccessDenied"), Some("no"));
         assert_eq!(error.kind(), ErrorKind::Denied);
-        assert_eq!(StdError::source(&error).unwrap().to_string(), "AccessDenied: no");
+        let why = StdError::source(&error).unwrap();
+        assert!(why.to_string().contains("s3:DeleteObject"), "{why}");
+        assert_eq!(why.source().unwrap().to_string(), "AccessDenied: no");
     }
 }

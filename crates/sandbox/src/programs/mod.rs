@@ -124,13 +124,20 @@ fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], ProgramError> {
 
 /// Whether a plain HTTP server on this port answers a GET with 200.
 async fn answers_ok(port: u16, path: &str) -> bool {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    matches!(exchange(port, &request).await, Ok((200, _)))
+}
+
+/// Sends a whole request, which asks for the connection to be closed, to this port; answers with the status and everything that came.
+async fn exchange(port: u16, request: &str) -> io::Result<(u16, String)> {
     let asked = async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
-        io::Result::Ok(answer.starts_with(b"HTTP/1.1 200 "))
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        io::Result::Ok((status.ok_or(io::ErrorKind::InvalidData)?, answer))
     };
-    matches!(tokio::time::timeout(Duration::from_secs(5), asked).await, Ok(Ok(true)))
+    tokio::time::timeout(Duration::from_secs(30), asked).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::folder::Folder;
 use super::process::Process;
-use super::{ProgramError, TRIES, answers_ok, free_ports};
+use super::{ProgramError, TRIES, answers_ok, exchange, free_ports};
 
 /// A running moto. It stops, and all that it holds goes, when this is dropped. It takes every key pair.
 #[derive(Debug)]
@@ -58,5 +58,61 @@ impl Moto {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Makes a bucket.
+    ///
+    /// # Errors
+    /// When moto doesn't.
+    pub async fn create_bucket(&self, name: &str) -> Result<(), ProgramError> {
+        self.ask("s3", &format!("PUT /{name}"), "").await.map(drop)
+    }
+
+    /// Sets a lifecycle that deletes everything below a prefix after a day.
+    ///
+    /// # Errors
+    /// When moto doesn't.
+    pub async fn expire(&self, bucket: &str, prefix: &str) -> Result<(), ProgramError> {
+        let rule = format!(
+            "<LifecycleConfiguration><Rule><ID>daily</ID><Filter><Prefix>{prefix}</Prefix></Filter><Status>Enabled</Status>\
+             <Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"
+        );
+        self.ask("s3", &format!("PUT /{bucket}?lifecycle"), &rule).await.map(drop)
+    }
+
+    /// Makes a volume of 10 GiB in a zone; answers its id.
+    ///
+    /// # Errors
+    /// When moto doesn't.
+    pub async fn create_volume(&self, zone: &str) -> Result<String, ProgramError> {
+        let wanted = format!("Action=CreateVolume&Version=2016-11-15&AvailabilityZone={zone}&Size=10&VolumeType=gp3");
+        let answer = self.ask("ec2", "POST /", &wanted).await?;
+        let id = answer.split_once("<volumeId>").and_then(|(_, rest)| rest.split_once("</volumeId>"));
+        id.map(|(id, _)| id.to_owned()).ok_or(ProgramError::NeverCame { what: answer, logs: String::new() })
+    }
+
+    /// The ids of all snapshots that were made of volumes.
+    ///
+    /// # Errors
+    /// When moto doesn't tell.
+    pub async fn snapshots(&self) -> Result<Vec<String>, ProgramError> {
+        let answer = self.ask("ec2", "POST /", "Action=DescribeSnapshots&Version=2016-11-15&Owner.1=self").await?;
+        let ids = answer.split("<snapshotId>").skip(1).filter_map(|rest| rest.split_once("</snapshotId>"));
+        Ok(ids.map(|(id, _)| id.to_owned()).collect())
+    }
+
+    /// One request to a service, which moto tells by the scope of the signature and not by the signature.
+    async fn ask(&self, service: &str, target: &str, body: &str) -> Result<String, ProgramError> {
+        let request = format!(
+            "{target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Length: {}\r\n\
+             Content-Type: {}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=sandbox/20260101/us-east-1/{service}/aws4_request, \
+             SignedHeaders=host, Signature=none\r\n\r\n{body}",
+            self.port,
+            body.len(),
+            if service == "s3" { "application/xml" } else { "application/x-www-form-urlencoded" },
+        );
+        let (status, answer) = exchange(self.port, &request).await.map_err(ProgramError::io("moto doesn't answer"))?;
+        if status == 200 { Ok(answer) } else { Err(ProgramError::NeverCame { what: answer, logs: String::new() }) }
     }
 }

@@ -179,9 +179,9 @@ mod tests {
     fn a_rule_is_for_its_calls_and_used_up() {
         let script = FaultScript::default();
         script.add(FaultRule::new(Fault::DropAfter).on(Operation::CopyObject).key_contains("tag/").skip(1).times(2));
-        let copy = Call { operation: Operation::CopyObject, key: "tag/a".into() };
-        let other_key = Call { operation: Operation::CopyObject, key: "block/a".into() };
-        let other_call = Call { operation: Operation::PutObject, key: "tag/a".into() };
+        let copy = Call { operation: Operation::CopyObject, bucket: "data".into(), key: "tag/a".into() };
+        let other_key = Call { operation: Operation::CopyObject, bucket: "data".into(), key: "block/a".into() };
+        let other_call = Call { operation: Operation::PutObject, bucket: "data".into(), key: "tag/a".into() };
         assert_eq!(script.next(&other_key), None);
         assert_eq!(script.next(&other_call), None);
         let seen: Vec<_> = (0..4).map(|_| script.next(&copy)).collect();

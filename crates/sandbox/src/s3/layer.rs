@@ -1,9 +1,9 @@
 //! Around the service: counters, latency, and the faults that can only be made of raw HTTP.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +16,9 @@ use hyper::body::{Frame, Incoming};
 use s3s::service::S3Service;
 
 use super::operation::Call;
+use super::rights;
 use super::{Fault, FaultScript, Operation};
+use crate::iam::Policy;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -32,7 +34,11 @@ pub(super) struct Layer {
     pub(super) service: S3Service,
     pub(super) faults: FaultScript,
     pub(super) traffic: Traffic,
+    pub(super) policy: Allowed,
 }
+
+/// The policy of whoever asks, if there is one.
+pub(super) type Allowed = Arc<RwLock<Option<Arc<Policy>>>>;
 
 /// Latency and counters per operation. Clones share them.
 #[derive(Clone)]
@@ -85,6 +91,14 @@ impl Layer {
         let latency = self.traffic.begin(call.operation);
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
+        }
+        let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(policy) = policy
+            && let Some(action) = rights::missing(&policy, &call, request.headers())
+        {
+            tracing::debug!(action, operation = %call.operation, bucket = call.bucket, "refused by the policy");
+            drain(request).await;
+            return Ok(error(403, "AccessDenied", None));
         }
         let fault = self.faults.next(&call);
         match &fault {

@@ -25,6 +25,7 @@ mod listing;
 mod multipart;
 mod objects;
 mod operation;
+mod rights;
 mod service;
 mod store;
 
@@ -32,6 +33,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -40,6 +42,8 @@ use s3s::service::S3ServiceBuilder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::iam::Policy;
 
 pub use bucket_handle::BucketHandle;
 pub use fault::{Fault, FaultRule, FaultScript};
@@ -100,6 +104,7 @@ pub struct S3Server {
     store: store::Store,
     faults: FaultScript,
     traffic: layer::Traffic,
+    policy: layer::Allowed,
     end: CancellationToken,
     tasks: TaskTracker,
 }
@@ -117,6 +122,7 @@ impl S3Server {
             store: store::Store::default(),
             faults: FaultScript::default(),
             traffic: layer::Traffic::default(),
+            policy: layer::Allowed::default(),
             end: CancellationToken::new(),
             tasks: TaskTracker::new(),
             options,
@@ -140,7 +146,12 @@ impl S3Server {
             secret_key: self.options.secret_key.as_str().into(),
         });
         builder.set_route(list_v2::ListV2 { store: self.store.clone() });
-        layer::Layer { service: builder.build(), faults: self.faults.clone(), traffic: self.traffic.clone() }
+        layer::Layer {
+            service: builder.build(),
+            faults: self.faults.clone(),
+            traffic: self.traffic.clone(),
+            policy: self.policy.clone(),
+        }
     }
 
     /// The server's URL.
@@ -194,6 +205,11 @@ impl S3Server {
     #[must_use]
     pub fn request_count(&self, operation: Operation) -> u64 {
         self.traffic.requests(operation)
+    }
+
+    /// From now on nothing is allowed but what a policy allows.
+    pub fn allow_only(&self, policy: Arc<Policy>) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Some(policy);
     }
 
     /// Ends the server and waits until its connections are closed.

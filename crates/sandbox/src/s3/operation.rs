@@ -44,9 +44,11 @@ operations!(
     GetBucketLocation,
     GetBucketPolicy,
     GetBucketPolicyStatus,
+    GetBucketRequestPayment,
     GetBucketVersioning,
     GetObject,
     GetObjectLockConfiguration,
+    GetObjectTagging,
     GetPublicAccessBlock,
     HeadBucket,
     HeadObject,
@@ -71,6 +73,8 @@ impl fmt::Display for Operation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) operation: Operation,
+    /// Empty for the call that is about none.
+    pub(super) bucket: String,
     /// The raw key; empty for calls about a bucket.
     pub(super) key: String,
 }
@@ -88,7 +92,7 @@ impl Call {
         } else {
             of_object(method, query, headers.contains_key("x-amz-copy-source"))
         };
-        Self { operation, key: percent_decode(key) }
+        Self { operation, bucket: bucket.to_owned(), key: percent_decode(key) }
     }
 }
 
@@ -115,6 +119,7 @@ fn of_bucket(method: &Method, query: Query<'_>) -> Operation {
             ("object-lock", Operation::GetObjectLockConfiguration),
             ("policy", Operation::GetBucketPolicy),
             ("policyStatus", Operation::GetBucketPolicyStatus),
+            ("requestPayment", Operation::GetBucketRequestPayment),
             ("publicAccessBlock", Operation::GetPublicAccessBlock),
             ("uploads", Operation::ListMultipartUploads),
             ("versioning", Operation::GetBucketVersioning),
@@ -131,6 +136,7 @@ fn of_object(method: &Method, query: Query<'_>, copy: bool) -> Operation {
     match *method {
         Method::HEAD => Operation::HeadObject,
         Method::GET if query.has("uploadId") => Operation::ListParts,
+        Method::GET if query.has("tagging") => Operation::GetObjectTagging,
         Method::GET => Operation::GetObject,
         Method::PUT => match (query.has("uploadId"), copy) {
             (true, true) => Operation::UploadPartCopy,

@@ -4,13 +4,14 @@ use clap::{Args, Subcommand};
 use orchestrator::job::Stores as _;
 use orchestrator::outcome::exit_code;
 use orchestrator::{Error, ErrorKind};
-use provider::ListRequest;
+use provider::{Key, ListRequest, PutMode, PutRequest};
 use serde::Serialize;
 
 use crate::cli::options::{PauseOptions, SnapshotOptions, StoreOptions};
 use crate::cli::{Ended, Session};
 use crate::config::{Config, StoreSection, show};
 use crate::render::{DocumentFormat, print_document, stdout_text};
+use crate::stores::missing_rights;
 
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
@@ -92,7 +93,7 @@ async fn check(session: &Session, config: &Config) -> Vec<Checked> {
         detail: result.unwrap_or_else(|error| orchestrator::error::chain(&error)),
     };
     let file = config.layers().file.as_ref().map_or_else(|| "none found".to_owned(), |file| file.display().to_string());
-    vec![
+    let mut all = vec![
         checked("configuration file", Ok(file)),
         checked("token", config.token().map_err(Error::from).map(|token| presence(token.is_some()))),
         checked(
@@ -102,7 +103,22 @@ async fn check(session: &Session, config: &Config) -> Vec<Checked> {
         checked("kubernetes", kubernetes(session, config).await),
         checked("vault", vault(session, config).await),
         checked("clone", clone(session, config).await),
-    ]
+    ];
+    all.extend(ec2(config).await.map(|result| checked("rights of EC2", result)));
+    all
+}
+
+/// The rights that a snapshot of a volume needs of EC2; `None` where EC2 makes none.
+async fn ec2(config: &Config) -> Option<Result<String, Error>> {
+    Some(match missing_rights(config).await.transpose()? {
+        Ok(missing) if missing.is_empty() => Ok("all that a snapshot needs".to_owned()),
+        Ok(missing) => Err(Error::new(
+            ErrorKind::Denied,
+            format!("{} missing: these rights, or for every volume", missing.join(", ")),
+        )
+        .advise("`pachsnap iam aws --for snapshot` prints a policy")),
+        Err(error) => Err(error),
+    })
 }
 
 fn presence(present: bool) -> String {
@@ -122,9 +138,21 @@ async fn vault(session: &Session, config: &Config) -> Result<String, Error> {
 }
 
 async fn clone(session: &Session, config: &Config) -> Result<String, Error> {
-    let opened = session.stores(config).open_url(config.require("clone.url")?)?;
-    opened.bucket.list(&ListRequest { max_keys: 1, ..ListRequest::default() }).await?;
-    Ok(format!("{} can be listed", opened.bucket.location()))
+    let bucket = session.stores(config).open_url(config.require("clone.url")?)?.bucket;
+    bucket.list(&ListRequest { max_keys: 1, ..ListRequest::default() }).await?;
+    let now = jiff::Timestamp::now().as_nanosecond();
+    let probe = Key::new(format!("probe-{}-{now}", std::process::id()));
+    bucket.put(PutRequest::bytes(probe.clone(), PutMode::Overwrite, probe.as_str().as_bytes().to_vec())).await?;
+    let read = bucket.head(&probe).await;
+    for outcome in bucket.delete(&[probe]).await? {
+        outcome.result?;
+    }
+    match read? {
+        Some(_) => Ok(format!("{} can be listed, written, read and emptied", bucket.location())),
+        None => {
+            Err(Error::new(ErrorKind::Vault, format!("{} does not show what was written to it", bucket.location())))
+        }
+    }
 }
 
 fn text(checks: &[Checked]) -> String {

@@ -10,6 +10,8 @@ pub(crate) mod discover;
 pub(crate) mod drill;
 pub(crate) mod extract;
 pub(crate) mod finish;
+#[cfg(feature = "aws")]
+pub(crate) mod iam;
 pub(crate) mod list;
 pub(crate) mod pause;
 pub(crate) mod plan;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator::Error;
-use orchestrator::cluster::discover;
+use orchestrator::cluster::etcd_volumes;
 use orchestrator::error::ErrorKind;
 use orchestrator::event::Events;
 use orchestrator::outcome::{Failure, exit_code};
@@ -51,7 +51,7 @@ impl Removing {
             vault,
             vault_url: config.require("vault.url")?.to_owned(),
             clone_url: config.require("clone.url")?.to_owned(),
-            disks: disks(session, config, &stores).await,
+            disks: disks(session, config).await,
             stores,
         })
     }
@@ -110,14 +110,10 @@ impl Removing {
 }
 
 /// The cluster whose volumes have snapshots. One that can't be reached is said, and does not keep the rest from being looked at.
-async fn disks(session: &Session, config: &Config, stores: &Arc<ConfiguredStores>) -> Option<Disks> {
+async fn disks(session: &Session, config: &Config) -> Option<Disks> {
     let target = session.target(config).await.ok()?;
-    match discover(&target, stores.as_ref(), &Events::nowhere()).await {
-        Ok(cluster) => Some(Disks {
-            kubernetes: target.kubernetes,
-            namespace: target.namespace,
-            volumes: cluster.record.etcd_volumes,
-        }),
+    match etcd_volumes(&target).await {
+        Ok(volumes) => Some(Disks { kubernetes: target.kubernetes, namespace: target.namespace, volumes }),
         Err(error) => {
             stderr_line(&format!(
                 "warning: the cluster isn't reached, so snapshots of its disk aren't looked for: {error}"

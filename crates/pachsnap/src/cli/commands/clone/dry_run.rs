@@ -35,6 +35,13 @@ pub(super) fn text(survey: &Survey, spec: &CloneSpec, amazon: bool) -> String {
             requests.lists, requests.copies, requests.gets, requests.puts, requests.heads, requests.deletes
         ),
     ];
+    if survey.archived > 0 {
+        lines.push(format!(
+            "archived   {} of those to copy: bring them back first (`aws s3api restore-object`), or the clone ends at the first one that \
+             was not",
+            survey.archived
+        ));
+    }
     let ceiling = spec.ceilings.requests_per_second.map_or(COPIES_PER_SECOND, f64::from).min(COPIES_PER_SECOND);
     let calls = (requests.copies + requests.gets + requests.puts) as f64;
     let mut took = calls / ceiling;
@@ -77,6 +84,7 @@ mod tests {
             bytes: 10_000_000_000,
             to_copy: 700_000,
             bytes_to_copy: 6_000_000_000,
+            archived: 2,
             extra: 3,
             largest: 1 << 30,
             requests: Requests { lists: 2000, copies: 700_000, ..Requests::default() },
@@ -87,6 +95,7 @@ mod tests {
         let text = text(&survey, &spec, true);
         assert!(text.contains("about 3 min 20 s at 3500 requests/s"), "{text}");
         assert!(text.contains("$3.51 for requests, $0.14 a month"), "{text}");
+        assert!(text.contains("archived   2 of those to copy"), "{text}");
         assert_eq!(summary(&survey), "700000 of 1000000 objects would be copied, 5.6 GiB");
     }
 }
