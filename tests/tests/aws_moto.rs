@@ -81,7 +81,7 @@ async fn a_cluster_with_reversed_keys_is_snapshotted_verified_restored_and_rehea
     );
     let restored = bench.run(&["restore", "latest", "--from", "metadata"]).await;
     assert_said(&restored, 0, &[]);
-    assert_every_file_is_there(&target.pachd.state());
+    assert_every_file_is_there(target.pachd.state());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,8 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Time between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Regions by endpoint and bucket. A bucket never moves, so each is asked for once in a process.
-static KNOWN: LazyLock<Mutex<BTreeMap<(Option<String>, String), String>>> = LazyLock::new(Mutex::default);
+/// The endpoint, if it isn't Amazon's, and the bucket's name.
+type Place = (Option<String>, String);
+
+/// Regions. A bucket never moves, so each is asked for once in a process.
+static KNOWN: LazyLock<Mutex<BTreeMap<Place, String>>> = LazyLock::new(Mutex::default);
 
 /// The region that the store says the bucket is in, if it is another one than requests are signed for. A redirect says it as well as
 /// an answer does, and a refusal too.
