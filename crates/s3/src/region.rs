@@ -11,8 +11,8 @@ use crate::client::Clients;
 
 /// How long the question may take, all tries together. Whoever can't be asked now is asked by the first call, which tells what is wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Time between two tries.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Times between two tries.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 
 /// The endpoint, if it isn't Amazon's, and the bucket's name.
 type Place = (Option<String>, String);
@@ -38,6 +38,7 @@ pub(crate) async fn elsewhere(clients: &Clients, config: &S3Config) -> Option<St
 
 /// What the store says; `None` where it says nothing. What may pass is asked again.
 async fn asked(clients: &Clients, bucket: &str) -> Option<String> {
+    let mut pauses = PAUSES.into_iter();
     loop {
         let told = match clients.quick.get().head_bucket().bucket(bucket).send().await {
             Ok(answer) => answer.bucket_region,
@@ -46,7 +47,7 @@ async fn asked(clients: &Clients, bucket: &str) -> Option<String> {
                 let header = raw.and_then(|raw| raw.headers().get("x-amz-bucket-region")).map(str::to_owned);
                 if header.is_none() && raw.is_none_or(|raw| raw.status().as_u16() >= 500) {
                     tracing::debug!(bucket, %error, "where the bucket is can't be asked");
-                    sleep(PAUSE).await;
+                    sleep(pauses.next()?).await;
                     continue;
                 }
                 header

@@ -149,7 +149,7 @@ async fn copy_whole(bucket: &S3Bucket, request: &CopyRequest<'_>, source: &Sourc
         size: request.size,
         version: version(answer.etag.ok_or_else(missing)?),
         modified: answer.modified,
-        checksum: None,
+        checksum: answer.checksum,
         class: None,
         details: None,
     };

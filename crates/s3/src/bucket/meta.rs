@@ -33,7 +33,7 @@ pub(crate) fn timestamp(time: Option<&DateTime>) -> Option<Timestamp> {
 }
 
 /// The checksum of a whole object. One of a multipart upload's parts (`…-3`) says nothing about the content.
-fn checksum(sha256: Option<&str>, crc64: Option<&str>, crc32c: Option<&str>) -> Option<Checksum> {
+pub(crate) fn checksum(sha256: Option<&str>, crc64: Option<&str>, crc32c: Option<&str>) -> Option<Checksum> {
     fn digest<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
         STANDARD.decode(text?).ok()?.try_into().ok()
     }

@@ -10,7 +10,7 @@ mod meta;
 mod put;
 mod upload;
 
-pub(crate) use meta::timestamp;
+pub(crate) use meta::{checksum, timestamp};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -10,7 +10,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use provider::{Result, StorageClass};
+use provider::{Checksum, Result, StorageClass};
 
 pub(crate) const COPY: &str = "CopyObject";
 pub(crate) const LIST: &str = "ListObjectsV2";
@@ -50,6 +50,8 @@ pub(crate) struct CopyAnswer {
     pub(crate) etag: Option<String>,
     /// When the copy was made.
     pub(crate) modified: Option<Timestamp>,
+    /// A checksum of the whole content, if the store keeps one.
+    pub(crate) checksum: Option<Checksum>,
 }
 
 /// Which page to list. Keys are raw.

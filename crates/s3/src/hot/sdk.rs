@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{EncodingType, Object, StorageClass};
 use provider::Result;
 
 use super::{COPY, CopyAnswer, CopyCall, HotCalls, LIST, ListAnswer, ListCall, ListStart, Listed};
-use crate::bucket::timestamp;
+use crate::bucket::{checksum, timestamp};
 use crate::class;
 use crate::encoding::decode;
 use crate::error::{contradiction, from_sdk};
@@ -43,7 +43,8 @@ impl HotCalls for Sdk {
             .await
             .map_err(|error| from_sdk(COPY, call.resource.to_owned(), error))?;
         let Some(result) = output.copy_object_result else { return Ok(CopyAnswer::default()) };
-        Ok(CopyAnswer { modified: timestamp(result.last_modified()), etag: result.e_tag })
+        let checksum = checksum(result.checksum_sha256(), result.checksum_crc64_nvme(), result.checksum_crc32_c());
+        Ok(CopyAnswer { modified: timestamp(result.last_modified()), checksum, etag: result.e_tag })
     }
 
     async fn list(&self, call: &ListCall<'_>) -> Result<ListAnswer> {
