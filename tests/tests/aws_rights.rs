@@ -140,6 +140,9 @@ async fn a_right_that_is_missing_is_named_by_its_action() {
             serde_json::from_str(&printed.stdout.replace(&format!("\"{missing}\""), "\"s3:None\"")).unwrap();
         aws.bench.cluster.s3.allow_only(Arc::new(Policy::of(&policy)));
         assert_said(&aws.bench.run(&["snapshot"]).await, code, &[missing, "Nothing was changed"]);
+        let checked = aws.bench.run(&["config", "check"]).await;
+        assert_said(&checked, 11, &[]);
+        assert!(checked.stdout.contains(missing), "{missing}: {}", checked.stdout);
     }
     let ended = aws.bench.run(&["iam", "aws", "--for", "snapshot"]).await;
     assert_said(&ended, 11, &["--data-bucket NAME"]);

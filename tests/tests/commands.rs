@@ -81,7 +81,7 @@ async fn the_configuration_is_checked_and_what_is_wrong_is_named() {
     let good = assert_changes_nothing(&bench, &["config", "check"]).await;
     assert_eq!(good.code, Some(0), "{}\n{}", good.stdout, good.stderr);
     assert!(!good.stdout.contains("FAIL"), "{}", good.stdout);
-    for part in ["kubernetes", "vault", "clone", "can be written, create-only", "pachsnap.toml"] {
+    for part in ["kubernetes", "data bucket", "vault", "clone", "can be written, create-only", "pachsnap.toml"] {
         assert!(good.stdout.contains(part), "{part}: {}", good.stdout);
     }
 

@@ -1,6 +1,8 @@
 //! `pachsnap config`
 
 use clap::{Args, Subcommand};
+use orchestrator::cluster::discover;
+use orchestrator::event::Events;
 use orchestrator::job::Stores as _;
 use orchestrator::outcome::exit_code;
 use orchestrator::{Error, ErrorKind};
@@ -101,9 +103,13 @@ async fn check(session: &Session, config: &Config) -> Vec<Checked> {
             config.store_keys(StoreSection::Bucket).map_err(Error::from).map(|keys| presence(keys.is_some())),
         ),
         checked("kubernetes", kubernetes(session, config).await),
-        checked("vault", vault(session, config).await),
-        checked("clone", clone(session, config).await),
     ];
+    // Without Kubernetes nobody can say which bucket the cluster has.
+    if all.iter().all(|check| check.ok || check.what != "kubernetes") {
+        all.push(checked("data bucket", data(session, config).await));
+    }
+    all.push(checked("vault", vault(session, config).await));
+    all.push(checked("clone", clone(session, config).await));
     all.extend(ec2(config).await.map(|result| checked("rights of EC2", result)));
     all
 }
@@ -129,6 +135,17 @@ async fn kubernetes(session: &Session, config: &Config) -> Result<String, Error>
     let target = session.target(config).await?;
     let version = target.kubernetes.apiserver_version().await?;
     Ok(format!("version {}, namespace {}", version.git_version, target.namespace))
+}
+
+/// The cluster's bucket is what pachd says it is, and can be listed and read.
+async fn data(session: &Session, config: &Config) -> Result<String, Error> {
+    let target = session.target(config).await?;
+    let cluster = discover(&target, session.stores(config).as_ref(), &Events::nowhere()).await?;
+    let page = cluster.bucket.list(&ListRequest { max_keys: 1, ..ListRequest::default() }).await?;
+    if let Some(first) = page.objects.first() {
+        cluster.bucket.head(&first.key).await?;
+    }
+    Ok(format!("{} can be listed and read", cluster.bucket.location()))
 }
 
 async fn vault(session: &Session, config: &Config) -> Result<String, Error> {
