@@ -60,6 +60,16 @@ async fn a_lost_answer_with_listings_that_lag_leaves_one_snapshot_in_the_end() {
     assert_eq!(bench.manifest()["artifacts"]["volumes"][0]["snapshot"], left[0].id);
 }
 
+/// What EC2 answers to a request that was signed by a clock that is minutes off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_is_told_before_anything_changes() {
+    let (bench, server) = bench().await;
+    let expired = Ec2Fault::refuse(400, "RequestExpired", "Request has expired.");
+    server.add_fault(expired.lasting(Duration::from_secs(3600)));
+    assert_refused(&bench, 13, &["RequestExpired"]).await;
+    assert!(server.snapshots().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_right_is_named_before_anything_changes() {
     let (bench, server) = bench().await;
