@@ -89,6 +89,14 @@ impl Bench {
         std::fs::write(path, config.replace(old, new)).expect("the configuration can be written");
     }
 
+    /// Puts the vault, or the place of `clones`, elsewhere: these lines of its section stand for the folder.
+    ///
+    /// # Panics
+    /// When it was moved before.
+    pub fn move_place(&self, folder: &str, lines: &str) {
+        self.change_config(&format!("url = \"file://{}/{folder}\"", self.folder().display()), lines);
+    }
+
     /// Moves the vault to an S3 server of its own, bucket `vault`, whose keys the binary gets in two variables.
     ///
     /// # Panics
@@ -97,8 +105,8 @@ impl Bench {
         let server = Arc::new(S3Server::start(options).await.expect("an S3 server can be started"));
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&server));
         server.bucket("vault").set_public(false);
-        self.change_config(
-            &format!("url = \"file://{}/vault\"", self.folder().display()),
+        self.move_place(
+            "vault",
             &format!(
                 "url = \"s3://vault/points\"\nendpoint = \"{}\"\nstore = \"minio\"\n\
                  access-key-id-env = \"VAULT_ID\"\nsecret-access-key-env = \"VAULT_SECRET\"",

@@ -17,12 +17,7 @@ async fn on_moto() -> (Bench, Moto) {
         moto.create_bucket(bucket).await.unwrap();
     }
     let volume = moto.create_volume("us-east-1a").await.unwrap();
-    let options = ClusterOptions {
-        storage: Storage::AmazonReversed,
-        csi_etcd_volume: false,
-        ebs_etcd_volume: Some(format!("aws://us-east-1a/{volume}")),
-        ..ClusterOptions::default()
-    };
+    let options = ClusterOptions { storage: Storage::AmazonReversed, ..ClusterOptions::on_ebs(&volume) };
     let bench = Bench::with(options).await;
     let (s3, endpoint) = (bench.cluster.s3.endpoint(), moto.endpoint());
     drop(bench.cluster.s3.bucket(SCRATCH));
@@ -33,8 +28,7 @@ async fn on_moto() -> (Bench, Moto) {
          access-key-id-env = \"AWS_ACCESS_KEY_ID\"\nsecret-access-key-env = \"AWS_SECRET_ACCESS_KEY\"\n"
     ));
     for (folder, url) in [("vault", "s3://backups/vault"), ("clones", "s3://backups/clones")] {
-        let old = format!("url = \"file://{}/{folder}\"", bench.folder().display());
-        bench.change_config(&old, &format!("url = \"{url}\"\nendpoint = \"{endpoint}\"\nstore = \"aws\""));
+        bench.move_place(folder, &format!("url = \"{url}\"\nendpoint = \"{endpoint}\"\nstore = \"aws\""));
     }
     bench.set_environment(&[("AWS_ACCESS_KEY_ID", "sandbox"), ("AWS_SECRET_ACCESS_KEY", "sandbox-secret-key")]);
     // By way of another bucket: two of one name are never copied into one another, for an endpoint may be another name of the same.

@@ -41,12 +41,7 @@ impl OnAws {
     async fn start() -> Self {
         let ec2 = Ec2Server::start(Ec2Options::default()).await.unwrap();
         let volume = ec2.add_volume(NewVolume::default());
-        let options = ClusterOptions {
-            storage: Storage::AmazonReversed,
-            csi_etcd_volume: false,
-            ebs_etcd_volume: Some(format!("aws://us-east-1a/{volume}")),
-            ..ClusterOptions::default()
-        };
+        let options = ClusterOptions { storage: Storage::AmazonReversed, ..ClusterOptions::on_ebs(&volume) };
         let bench = Bench::with(options).await;
         let s3 = bench.cluster.s3.endpoint();
         for bucket in ["vault", "clones", SCRATCH] {
@@ -59,8 +54,7 @@ impl OnAws {
             ec2.endpoint()
         ));
         for (folder, url) in [("vault", "s3://vault/points"), ("clones", "s3://clones/of")] {
-            let old = format!("url = \"file://{}/{folder}\"", bench.folder().display());
-            bench.change_config(&old, &format!("url = \"{url}\"\nendpoint = \"{s3}\"\nstore = \"aws\"\n{keys}"));
+            bench.move_place(folder, &format!("url = \"{url}\"\nendpoint = \"{s3}\"\nstore = \"aws\"\n{keys}"));
         }
         bench.set_environment(&[
             ("KEY_ID", "sandbox"),

@@ -12,12 +12,7 @@ use sandbox::ec2::{Ec2Fault, Ec2Options, Ec2Server, NewVolume};
 async fn bench() -> (Bench, Ec2Server) {
     let server = Ec2Server::start(Ec2Options::default()).await.unwrap();
     let volume = server.add_volume(NewVolume::default());
-    let options = ClusterOptions {
-        csi_etcd_volume: false,
-        ebs_etcd_volume: Some(format!("aws://us-east-1a/{volume}")),
-        ..ClusterOptions::default()
-    };
-    let bench = Bench::with(options).await;
+    let bench = Bench::with(ClusterOptions::on_ebs(&volume)).await;
     let ebs = format!("volume = \"require\"\n\n[ebs]\nregion = \"us-east-1\"\nendpoint = \"{}\"\n", server.endpoint());
     bench.write_config(&ebs);
     bench.set_environment(&[("AWS_ACCESS_KEY_ID", "sandbox"), ("AWS_SECRET_ACCESS_KEY", "secret")]);

@@ -20,8 +20,7 @@ async fn a_recovery_point_on_a_real_minio() {
     let bench = Bench::new().await;
     bench.set_environment(&[("MINIO_ID", MINIO_USER), ("MINIO_KEY", MINIO_SECRET)]);
     for (folder, url) in [("vault", "s3://vault/points"), ("clones", "s3://clones/of")] {
-        let old = format!("url = \"file://{}/{folder}\"", bench.folder().display());
-        bench.change_config(&old, &place(url, &minio));
+        bench.move_place(folder, &place(url, &minio));
     }
     assert_said(&bench.run(&["config", "check"]).await, 0, &[]);
     let before = bench.picture().await;

@@ -32,12 +32,7 @@ async fn wait_for(file: &Path) {
 async fn calls_in_a_pause(more: usize) -> Calls {
     let ec2 = Ec2Server::start(Ec2Options::default()).await.unwrap();
     let volume = ec2.add_volume(NewVolume::default());
-    let options = ClusterOptions {
-        csi_etcd_volume: false,
-        ebs_etcd_volume: Some(format!("aws://us-east-1a/{volume}")),
-        ..ClusterOptions::default()
-    };
-    let bench = Bench::with(options).await;
+    let bench = Bench::with(ClusterOptions::on_ebs(&volume)).await;
     let s3 = &bench.cluster.s3;
     let data = s3.bucket(BUCKET);
     for number in 1..=more as u128 {
@@ -56,8 +51,8 @@ async fn calls_in_a_pause(more: usize) -> Calls {
         hook(&paused),
         hook(&resuming)
     ));
-    bench.change_config(
-        &format!("url = \"file://{}/clones\"", bench.folder().display()),
+    bench.move_place(
+        "clones",
         &format!(
             "url = \"s3://clones/of\"\nendpoint = \"{}\"\nstore = \"aws\"\n\
              access-key-id-env = \"KEY_ID\"\nsecret-access-key-env = \"KEY_SECRET\"",

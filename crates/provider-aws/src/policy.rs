@@ -74,50 +74,43 @@ const FACTS: [&str; 8] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     /// Objects are copied from it.
-    Source { facts: bool },
+    Source,
     /// Objects are copied into it, and old ones deleted.
-    Destination { facts: bool },
+    Destination,
     /// Recovery points and records are kept in it.
-    Vault { facts: bool },
-    /// What was made there is deleted.
+    Vault,
+    /// What was made there is deleted, under a lock that is kept there too.
     Removal,
 }
 
 impl Use {
-    fn of_bucket(self) -> Vec<&'static str> {
+    fn of_bucket(self, purpose: Purpose) -> Vec<&'static str> {
         let mut actions = vec!["s3:ListBucket"];
-        match self {
-            Self::Source { facts } | Self::Destination { facts } | Self::Vault { facts } if facts => {
-                actions.extend(FACTS);
-            }
-            Self::Removal => actions.push("s3:ListBucketMultipartUploads"),
-            _ => {}
+        if purpose == Purpose::Snapshot {
+            actions.extend(FACTS);
+        }
+        if self == Self::Removal {
+            actions.push("s3:ListBucketMultipartUploads");
         }
         actions
     }
 
     fn of_objects(self, place: &Place) -> Vec<&'static str> {
-        let mut actions = match self {
-            Self::Source { .. } => return vec!["s3:GetObject", "s3:GetObjectTagging"],
-            // A clone is locked while it is emptied.
-            Self::Removal => {
-                vec!["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-            }
-            Self::Destination { .. } => {
-                vec![
-                    "s3:AbortMultipartUpload",
-                    "s3:DeleteObject",
-                    "s3:GetObject",
-                    "s3:PutObject",
-                    "s3:PutObjectTagging",
-                ]
-            }
-            Self::Vault { .. } => vec!["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
-        };
+        if self == Self::Source {
+            return vec!["s3:GetObject", "s3:GetObjectTagging"];
+        }
+        let mut actions = vec!["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"];
+        if self == Self::Destination {
+            actions.push("s3:PutObjectTagging");
+        }
         if place.owner_full_control {
             actions.push("s3:PutObjectAcl");
         }
         actions
+    }
+
+    fn of_keys(self) -> &'static [&'static str] {
+        if self == Self::Source { &["kms:Decrypt"] } else { &["kms:Decrypt", "kms:GenerateDataKey"] }
     }
 }
 
@@ -128,7 +121,7 @@ impl Needs {
         let partition = self.partition();
         let mut statements = Vec::new();
         for (name, place, used) in self.places(purpose) {
-            statements.extend(place.statements(name, used, partition));
+            statements.extend(place.statements(name, used, purpose, partition));
         }
         if let Some(volumes) = &self.volumes {
             statements.extend(volumes.statements(purpose, partition));
@@ -139,26 +132,22 @@ impl Needs {
     /// What is done where.
     fn places(&self, purpose: Purpose) -> Vec<(&'static str, &Place, Use)> {
         let used = match purpose {
-            Purpose::Snapshot => [
-                ("Data", &self.data, Use::Source { facts: true }),
-                ("Clones", &self.clones, Use::Destination { facts: true }),
-                ("Vault", &self.vault, Use::Vault { facts: true }),
+            Purpose::Snapshot => vec![
+                ("Data", &self.data, Use::Source),
+                ("Clones", &self.clones, Use::Destination),
+                ("Vault", &self.vault, Use::Vault),
             ],
-            Purpose::Restore => [
-                ("Data", &self.data, Use::Destination { facts: false }),
-                ("Clones", &self.clones, Use::Source { facts: false }),
-                ("Vault", &self.vault, Use::Vault { facts: false }),
+            Purpose::Restore => vec![
+                ("Data", &self.data, Use::Destination),
+                ("Clones", &self.clones, Use::Source),
+                ("Vault", &self.vault, Use::Vault),
             ],
-            Purpose::Drill => [
-                ("Drill", &self.drill, Use::Destination { facts: false }),
-                ("Clones", &self.clones, Use::Source { facts: false }),
-                ("Vault", &self.vault, Use::Vault { facts: false }),
+            Purpose::Drill => vec![
+                ("Drill", &self.drill, Use::Destination),
+                ("Clones", &self.clones, Use::Source),
+                ("Vault", &self.vault, Use::Vault),
             ],
-            Purpose::Prune => [
-                ("Clones", &self.clones, Use::Removal),
-                ("Vault", &self.vault, Use::Vault { facts: false }),
-                ("Data", &None, Use::Source { facts: false }),
-            ],
+            Purpose::Prune => vec![("Clones", &self.clones, Use::Removal), ("Vault", &self.vault, Use::Vault)],
         };
         used.into_iter().filter_map(|(name, place, used)| Some((name, place.as_ref()?, used))).collect()
     }
@@ -175,21 +164,14 @@ impl Needs {
 }
 
 impl Place {
-    fn statements(&self, name: &str, used: Use, partition: &str) -> Vec<Value> {
+    fn statements(&self, name: &str, used: Use, purpose: Purpose, partition: &str) -> Vec<Value> {
         let bucket = format!("arn:{partition}:s3:::{}", self.bucket);
         let objects = format!("{bucket}/{}*", self.prefix);
         let mut statements = vec![
-            allow(&format!("{name}Bucket"), used.of_bucket(), vec![bucket], None),
+            allow(&format!("{name}Bucket"), used.of_bucket(purpose), vec![bucket], None),
             allow(&format!("{name}Objects"), used.of_objects(self), vec![objects], None),
         ];
-        for (number, key) in self.keys.iter().enumerate() {
-            let (resource, condition) = of_key(key, partition);
-            let actions = match used {
-                Use::Source { .. } => vec!["kms:Decrypt"],
-                _ => vec!["kms:Decrypt", "kms:GenerateDataKey"],
-            };
-            statements.push(allow(&format!("{name}Key{}", number + 1), actions, vec![resource], condition));
-        }
+        statements.extend(of_keys(name, self.keys.iter(), used.of_keys(), partition));
         statements
     }
 }
@@ -218,14 +200,23 @@ impl Volumes {
         }
         if purpose != Purpose::Prune {
             let of_restored = self.key_of_restored.iter().filter(|_| purpose != Purpose::Snapshot);
-            for (number, key) in self.keys.iter().chain(of_restored).enumerate() {
-                let (resource, condition) = of_key(key, partition);
-                let sid = format!("VolumesKey{}", number + 1);
-                statements.push(allow(&sid, KMS_ACTIONS.to_vec(), vec![resource], condition));
-            }
+            statements.extend(of_keys("Volumes", self.keys.iter().chain(of_restored), KMS_ACTIONS, partition));
         }
         statements
     }
+}
+
+/// A statement for each key of something.
+fn of_keys<'a>(
+    name: &str,
+    keys: impl Iterator<Item = &'a String>,
+    actions: &[&str],
+    partition: &str,
+) -> impl Iterator<Item = Value> {
+    keys.zip(1..).map(move |(key, number)| {
+        let (resource, condition) = of_key(key, partition);
+        allow(&format!("{name}Key{number}"), actions.to_vec(), vec![resource], condition)
+    })
 }
 
 /// The resource that a key is, and the condition where its name alone doesn't tell.

@@ -15,8 +15,8 @@ static CLASSES: [StorageClass; 8] = [
 ];
 
 /// The class that an answer names; `None` for the usual one, and for one that only its own kind of bucket has.
-pub(crate) fn told(name: &[u8]) -> Option<&'static StorageClass> {
-    CLASSES[1..].iter().find(|class| class.name.as_bytes() == name)
+pub(crate) fn told(name: &str) -> Option<&'static StorageClass> {
+    CLASSES[1..].iter().find(|class| class.name == name)
 }
 
 /// The class that a setting names. Not the archived ones: what lies in them can neither be verified nor restored at once.
@@ -43,12 +43,12 @@ mod tests {
 
     #[test]
     fn a_copy_has_the_class_chosen_or_its_sources_and_is_never_archived() {
-        let (cold, tiered) = (told(b"GLACIER"), told(b"INTELLIGENT_TIERING"));
+        let (cold, tiered) = (told("GLACIER"), told("INTELLIGENT_TIERING"));
         assert_eq!(of_copy(None, tiered), Some("INTELLIGENT_TIERING"));
         assert_eq!(of_copy(None, cold), None);
         assert_eq!(of_copy(chosen("STANDARD"), tiered), Some("STANDARD"));
         assert_eq!(of_copy(chosen("STANDARD_IA"), None), Some("STANDARD_IA"));
-        assert!(told(b"STANDARD").is_none() && told(b"OUTPOSTS").is_none());
+        assert!(told("STANDARD").is_none() && told("OUTPOSTS").is_none());
         assert!(chosen("DEEP_ARCHIVE").is_none() && chosen("standard").is_none());
         assert_eq!(choices().count(), 6);
     }

@@ -140,6 +140,15 @@ impl Default for ClusterOptions {
     }
 }
 
+impl ClusterOptions {
+    /// With an in-tree EBS volume under etcd, in the first zone of `us-east-1`.
+    #[must_use]
+    pub fn on_ebs(volume: &str) -> Self {
+        let ebs_etcd_volume = Some(format!("aws://us-east-1a/{volume}"));
+        Self { csi_etcd_volume: false, ebs_etcd_volume, ..Self::default() }
+    }
+}
+
 /// Why a cluster could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

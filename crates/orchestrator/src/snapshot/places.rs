@@ -1,9 +1,7 @@
 //! Where vault and clone may be: outside of the cluster's own bucket, and not open to everybody.
 
-use std::sync::Arc;
-
 use percent_encoding::percent_decode_str;
-use provider::{Bucket, BucketFacts, Facts, Key, ListRequest, PutMode, PutRequest};
+use provider::{Bucket, Key, ListRequest, PutMode, PutRequest};
 use uuid::Uuid;
 
 use super::place_facts::{Place, compare_encryption, judge_data};
@@ -12,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{SnapshotSettings, Stores};
 use crate::retry::{RetryPolicy, retrying};
+use crate::vault::read_facts;
 
 /// Refuses places inside the cluster's own bucket: what is in there is cloned, and pachd cleans it up. Where it may write, it
 /// also finds out a bucket that is reached by another name. Answers with what can't be told.
@@ -31,13 +30,13 @@ pub(super) async fn check(
         opened.push((what, url, place));
     }
     // It can be listed, or it would not have been discovered: whatever else there is to know of it is no reason to end here.
-    let data = read_facts(cluster.bucket_facts.as_ref()).await.unwrap_or_default();
+    let data = read_facts(cluster.bucket_facts.as_ref(), RetryPolicy::default()).await.unwrap_or_default();
     let mut warnings = data.as_ref().map_or_else(Vec::new, |data| judge_data(data, &cluster.record.bucket));
     warnings.extend(archived(cluster.bucket.as_ref()).await);
     for (what, url, place) in opened {
         let location = place.bucket.location();
         let about = Place { what, url, prefix: &prefix_of(&location) };
-        let facts = read_facts(place.facts.as_ref()).await.map_err(|cause| {
+        let facts = read_facts(place.facts.as_ref(), RetryPolicy::default()).await.map_err(|cause| {
             Error::new(ErrorKind::Vault, format!("how the {what} {url} is set up can't be read")).because(cause)
         })?;
         match facts {
@@ -54,18 +53,6 @@ pub(super) async fn check(
         }
     }
     Ok(warnings)
-}
-
-/// Facts of a bucket; `None` where the store doesn't tell them, or not to these credentials.
-async fn read_facts(facts: Option<&Arc<dyn BucketFacts>>) -> provider::Result<Option<Facts>> {
-    let Some(facts) = facts else { return Ok(None) };
-    match retrying(RetryPolicy::default(), || facts.facts()).await {
-        Ok(facts) => Ok(Some(facts)),
-        Err(error) if matches!(error.kind(), provider::ErrorKind::Denied | provider::ErrorKind::Unsupported) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// How many of the data bucket's first keys are archived.

@@ -1,12 +1,14 @@
 //! Whether a vault can be used, found out by using it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use provider::{Error, ErrorKind, Exposure, Facts, Key, PutMode, PutRequest};
+use provider::{BucketFacts, Error, ErrorKind, Exposure, Facts, Key, PutMode, PutRequest};
 use uuid::Uuid;
 
 use super::content::Content;
 use super::{Result, Vault, VaultError};
-use crate::retry::retrying;
+use crate::retry::{RetryPolicy, retrying};
 
 /// What a check of a vault found out about its bucket; `None` where the store can't or may not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,22 @@ impl VaultFacts {
     #[must_use]
     pub fn exposure(&self) -> Option<Exposure> {
         self.facts.as_ref().and_then(|facts| facts.exposure)
+    }
+}
+
+/// Facts of a bucket; `None` where the store doesn't tell them, or not to these credentials.
+///
+/// # Errors
+/// Those of the store, when they don't pass.
+pub(crate) async fn read_facts(
+    facts: Option<&Arc<dyn BucketFacts>>,
+    policy: RetryPolicy,
+) -> provider::Result<Option<Facts>> {
+    let Some(facts) = facts else { return Ok(None) };
+    match retrying(policy, || facts.facts()).await {
+        Ok(facts) => Ok(Some(facts)),
+        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unsupported) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -46,14 +64,10 @@ impl Vault {
     }
 
     async fn read_facts(&self) -> Result<VaultFacts> {
-        let Some(facts) = &self.facts else { return Ok(VaultFacts::default()) };
-        match retrying(self.retry, || facts.facts()).await {
-            Ok(facts) => Ok(VaultFacts { facts: Some(facts) }),
-            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unsupported) => {
-                Ok(VaultFacts::default())
-            }
-            Err(source) => Err(VaultError::Unreachable { location: self.location(), source }),
-        }
+        let facts = read_facts(self.facts.as_ref(), self.retry).await;
+        facts
+            .map(|facts| VaultFacts { facts })
+            .map_err(|source| VaultError::Unreachable { location: self.location(), source })
     }
 
     async fn prove_writes(&self, probe: &Key) -> Result<()> {

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use provider::{Bucket, BucketFacts, Key};
 
 pub use check::VaultFacts;
+pub(crate) use check::read_facts;
 pub use error::VaultError;
 pub use identity::ClusterIdentity;
 pub use part::{Part, PartState};

@@ -119,7 +119,7 @@ fn rule(rule: &types::LifecycleRule) -> LifecycleRule {
     let expires =
         rule.expiration().is_some_and(|expiration| expiration.days().is_some() || expiration.date().is_some());
     let archived = |class: Option<&TransitionStorageClass>| {
-        class.and_then(|class| class::told(class.as_str().as_bytes())).is_some_and(|class| class.archived)
+        class.and_then(|class| class::told(class.as_str())).is_some_and(|class| class.archived)
     };
     LifecycleRule {
         words: format!("{}: {}", rule.id().unwrap_or("a rule without a name"), in_words(rule)),

@@ -67,7 +67,7 @@ pub(super) fn of_head(key: &Key, output: &HeadObjectOutput) -> Option<ObjectMeta
         version: version(output.e_tag()?),
         modified: timestamp(output.last_modified()),
         checksum: checksum(output.checksum_sha256(), output.checksum_crc64_nvme(), output.checksum_crc32_c()),
-        class: output.storage_class().and_then(|class| class::told(class.as_str().as_bytes())),
+        class: output.storage_class().and_then(|class| class::told(class.as_str())),
         details: ObjectDetails { headers: headers!(output), metadata: lower(output.metadata()) }.boxed(),
     })
 }
@@ -85,7 +85,7 @@ pub(super) fn of_get(key: &Key, output: &GetObjectOutput) -> Option<ObjectMeta> 
         version: version(output.e_tag()?),
         modified: timestamp(output.last_modified()),
         checksum: checksum(output.checksum_sha256(), output.checksum_crc64_nvme(), output.checksum_crc32_c()),
-        class: output.storage_class().and_then(|class| class::told(class.as_str().as_bytes())),
+        class: output.storage_class().and_then(|class| class::told(class.as_str())),
         details: ObjectDetails { headers: headers!(output), metadata: lower(output.metadata()) }.boxed(),
     })
 }

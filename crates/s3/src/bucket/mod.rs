@@ -63,9 +63,9 @@ struct Inner {
 }
 
 impl S3Bucket {
-    /// Opens a bucket. Amazon S3 is asked which region it is in, once in a process, and that one is used whatever was configured; of other stores
-    /// nothing is asked yet. With [`crate::CredentialsConfig::Chain`] the SDK reads the environment, its files and perhaps the
-    /// instance's metadata.
+    /// Opens a bucket. Amazon S3 is asked which region it is in, once in a process, and that one is used whatever was configured; of
+    /// other stores nothing is asked yet. With [`crate::CredentialsConfig::Chain`] the SDK reads the environment, its files and
+    /// perhaps the instance's metadata.
     ///
     /// # Errors
     /// `Invalid` for an empty bucket name, an endpoint that isn't a URL of HTTP, and settings that no request can carry.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use provider::Error;
 
 use super::code::of_code;
-use super::explained::{Explained, explanation};
+use super::explained::{explained, explanation};
 use super::finish;
 
 /// What a store answered in place of what was asked.
@@ -69,9 +69,9 @@ pub(crate) fn answered(operation: &'static str, resource: &str, mut answer: Answ
     let error = finish(kind, answer.retry_after, operation, resource.to_owned());
     match answer.region.take_if(|_| names_a_region(answer.status, answer.code.as_deref())) {
         Some(region) => error.with_source(WrongRegion { region, source: Box::new(answer) }),
-        None => match explanation(kind, answer.code.as_deref(), answer.message.as_deref(), operation) {
-            Some(why) => error.with_source(Explained { why, source: Box::new(answer) }),
-            None => error.with_source(answer),
-        },
+        None => {
+            let why = explanation(kind, answer.code.as_deref(), answer.message.as_deref(), operation);
+            explained(error, why, answer)
+        }
     }
 }

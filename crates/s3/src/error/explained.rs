@@ -2,14 +2,22 @@
 
 use std::error::Error as StdError;
 
-use provider::ErrorKind;
+use provider::{Error, ErrorKind};
 
 /// A refusal, and what would help.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}")]
-pub(super) struct Explained {
-    pub(super) why: String,
-    pub(super) source: Box<dyn StdError + Send + Sync>,
+struct Explained {
+    why: String,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+/// The contract's error with its source, and before it what would help, if that is known.
+pub(super) fn explained(told: Error, why: Option<String>, source: impl StdError + Send + Sync + 'static) -> Error {
+    match why {
+        Some(why) => told.with_source(Explained { why, source: Box::new(source) }),
+        None => told.with_source(source),
+    }
 }
 
 /// What would help against a refusal; `None` where the store's own words are all there is.

@@ -18,7 +18,7 @@ use answer::{WrongRegion, names_a_region};
 pub(crate) use certificate::Untrusted;
 pub use certificate::is_untrusted;
 use code::of_code;
-use explained::{Explained, explanation};
+use explained::{explained, explanation};
 
 /// The contract's error of an SDK error, which it keeps as its source.
 pub(crate) fn from_sdk<E>(operation: &'static str, resource: String, error: SdkError<E, HttpResponse>) -> Error
@@ -50,10 +50,9 @@ where
         return untrusted(operation, resource, Untrusted(Box::new(error)));
     }
     let told = finish(kind, after, operation, resource);
-    match (region, why) {
-        (Some(region), _) => told.with_source(WrongRegion { region, source: Box::new(error) }),
-        (None, Some(why)) => told.with_source(Explained { why, source: Box::new(error) }),
-        (None, None) => told.with_source(error),
+    match region {
+        Some(region) => told.with_source(WrongRegion { region, source: Box::new(error) }),
+        None => explained(told, why, error),
     }
 }
 
@@ -63,10 +62,7 @@ pub(crate) fn of_key(operation: &'static str, resource: String, code: Option<&st
     let source =
         KeyError { code: code.unwrap_or_default().to_owned(), message: message.unwrap_or_default().to_owned() };
     let told = finish(kind, None, operation, resource);
-    match explanation(kind, code, message, operation) {
-        Some(why) => told.with_source(Explained { why, source: Box::new(source) }),
-        None => told.with_source(source),
-    }
+    explained(told, explanation(kind, code, message, operation), source)
 }
 
 /// What the store said of one key.

@@ -83,6 +83,6 @@ fn listed(object: Object, url: bool) -> Option<Listed> {
         key => key.map(str::to_owned),
     };
     let size = object.size.and_then(|size| u64::try_from(size).ok());
-    let class = object.storage_class().and_then(|class| class::told(class.as_str().as_bytes()));
+    let class = object.storage_class().and_then(|class| class::told(class.as_str()));
     Some(Listed { key, size, modified: timestamp(object.last_modified()), etag: object.e_tag, class })
 }

@@ -105,7 +105,7 @@ fn set_read(object: &mut Listed, name: &[u8], text: &str) -> Result<(), Malforme
             object.size = u64::try_from(size).ok();
         }
         b"LastModified" => object.modified = Some(time(text)?),
-        b"StorageClass" => object.class = class::told(text.as_bytes()),
+        b"StorageClass" => object.class = class::told(text),
         _ => {}
     }
     Ok(())
