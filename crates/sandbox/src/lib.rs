@@ -1,13 +1,17 @@
 //! Servers that no public emulator offers, each on a loopback socket: pachd with its etcd, a Kubernetes API, S3,
-//! EC2.
+//! EC2, Google Cloud Storage, Google's Compute Engine.
 //!
 //! They speak the real protocols, are reached through the real SDKs, and have their faults and latency switchable.
 //! Tests, benchmarks and `pachsnap demo` start them.
 
 #[cfg(all(feature = "kubernetes", feature = "pachd", feature = "s3"))]
 pub mod cluster;
+#[cfg(feature = "compute")]
+pub mod compute;
 #[cfg(feature = "ec2")]
 pub mod ec2;
+#[cfg(feature = "gcs")]
+pub mod gcs;
 #[cfg(feature = "s3")]
 pub mod iam;
 #[cfg(feature = "kubernetes")]

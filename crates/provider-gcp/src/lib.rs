@@ -1,0 +1,1 @@
+//! The Google Cloud provider: snapshots of Persistent Disks, buckets of Cloud Storage.

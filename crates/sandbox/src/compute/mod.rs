@@ -1,0 +1,1 @@
+//! Google's Compute Engine in memory, as far as disks, their snapshots and operations go.
