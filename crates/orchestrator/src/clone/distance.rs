@@ -14,7 +14,7 @@ const RANGES_AT_FIRST: usize = 3;
 
 /// Processor time that a copied object takes, here and in a store on the same machine: answers that only wait for the processor
 /// must not look like answers from far away.
-const COPY_WORK: Duration = Duration::from_micros(50);
+const COPY_WORK: Duration = Duration::from_micros(40);
 /// Objects that a thread may always have in flight: the fastest answer may have been faster than others ever are.
 const LEAST_LANES: usize = 64;
 
@@ -90,7 +90,7 @@ mod tests {
         distance.listed(60 * MS, true);
         distance.copied(20 * MS);
         assert_eq!((distance.ranges(16), distance.lanes(128)), (16, 128));
-        assert_eq!((distance.ranges(64), distance.lanes(8192)), (21, 400));
+        assert_eq!((distance.ranges(64), distance.lanes(8192)), (21, 500));
     }
 
     #[test]

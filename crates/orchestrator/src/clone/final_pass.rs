@@ -6,7 +6,7 @@ use super::copier::WhenChanged;
 use super::known::Before;
 use super::ledger::Ledger;
 use super::order::Kind;
-use super::pass::{Extra, Manner, pass};
+use super::pass::{Extra, Looked, Manner, pass};
 use super::report::ClonePass;
 use super::{CloneSpec, Result};
 
@@ -21,5 +21,5 @@ use super::{CloneSpec, Result};
 /// [`CloneError`](super::CloneError), any variant. The clone is then between two states; the pass can be made again.
 pub async fn final_pass(spec: &CloneSpec, before: &Before, ledger: &Arc<Ledger>) -> Result<ClonePass> {
     let manner = Manner { when_changed: WhenChanged::LookAgain, extra: Extra::Delete };
-    pass(spec, &Kind::ALL, manner, before, ledger).await
+    pass(Looked::at(spec, before, ledger).await?, &Kind::ALL, manner, ledger).await
 }

@@ -49,6 +49,11 @@ impl Lanes {
         Ok(Lane { lanes: Arc::clone(self), pace: Arc::clone(pace) })
     }
 
+    /// Whether less than half of the lanes that are worth taking are taken.
+    pub(super) fn are_idle(&self, distance: &Distance) -> bool {
+        2 * self.taken.load(Ordering::Acquire) < distance.lanes(self.most)
+    }
+
     /// Waits until a lane is freed. Who can't use it after all passes it on.
     pub(super) async fn freed(&self) {
         self.freed.notified().await;

@@ -3,32 +3,39 @@
 use std::sync::Arc;
 
 use provider::{Bucket, Key, ListRequest, ListingStart, ObjectMeta};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::context::{Context, Sort};
 use super::feed::{Batched, Feed};
 use super::range::KeyRange;
 use super::ranges::{Ranges, Taken};
+use super::stock::Stock;
 use super::{CloneError, Result};
 
 /// Pages that are read ahead.
 const PAGES_AHEAD: usize = 1;
 
-/// Lists a range that others may take the end of. Sends nothing that lies behind the range's end at that time.
-pub(super) fn list_shared(context: &Context, ranges: &Arc<Ranges>, taken: &Taken) -> Feed<Vec<ObjectMeta>> {
-    let (context, ranges, taken) = (context.clone(), Arc::clone(ranges), taken.clone());
+/// A page, with the room that its keys take of the worker's stock.
+pub(super) type Stocked = (Vec<ObjectMeta>, OwnedSemaphorePermit);
+
+/// Lists a range that others may take the end of, as there is room in the worker's stock. Sends nothing that lies behind the range's end
+/// at that time.
+pub(super) fn list_shared(context: &Context, ranges: &Arc<Ranges>, taken: &Taken, stock: &Stock) -> Feed<Stocked> {
+    let (context, ranges, taken, stock) = (context.clone(), Arc::clone(ranges), taken.clone(), stock.clone());
     Feed::start(PAGES_AHEAD, move |pages| async move {
         let (bucket, distance) = (Arc::clone(&context.spec.source), Arc::clone(&context.distance));
         let full = bucket.capabilities().page_keys;
         let mut pages_of = Pages::new(context, bucket, taken.range);
         // A page is asked for when there is room for it, so that none waits in memory beside the channel's.
-        while let Ok(room) = pages.reserve().await {
+        while let Ok(place) = pages.reserve().await {
+            let mut room = stock.room_for_a_page().await;
             let asked = Instant::now();
             let Some((mut page, was_last)) = pages_of.next().await? else { break };
             distance.listed(asked.elapsed(), page.len() * 2 > full);
             let ended = ranges.advance(taken.id, &mut page, was_last);
-            room.send(page);
+            drop(room.split(full.saturating_sub(page.len())));
+            place.send((page, room));
             if ended {
                 break;
             }

@@ -58,6 +58,7 @@ pub(crate) mod small_object;
 mod spec;
 mod standalone;
 mod state;
+mod stock;
 mod survey;
 mod threads;
 mod transfer;

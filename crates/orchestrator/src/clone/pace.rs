@@ -24,6 +24,8 @@ pub(super) struct Pace {
 struct State {
     limit: usize,
     in_flight: usize,
+    /// Successes that still count for the last time when the limit was too low: as many as were in flight then.
+    wanting: usize,
     successes: usize,
     slowdowns: u64,
     fastest: f64,
@@ -40,6 +42,7 @@ impl Pace {
         let state = State {
             limit: most.min(USUAL),
             in_flight: 0,
+            wanting: 0,
             successes: 0,
             slowdowns: 0,
             fastest: f64::INFINITY,
@@ -52,7 +55,11 @@ impl Pace {
     pub(super) fn take_off(&self) -> bool {
         let mut state = self.state();
         let allowed = state.in_flight < state.limit;
-        state.in_flight += usize::from(allowed);
+        if allowed {
+            state.in_flight += 1;
+        } else {
+            state.wanting = state.in_flight;
+        }
         allowed
     }
 
@@ -76,18 +83,19 @@ impl Pace {
 
     /// An object was copied in this time.
     ///
-    /// Until the store asked for fewer, each success allows one more, afterwards each round of them. Above the usual number
-    /// only as long as answers don't take longer for it.
+    /// Until the store asked for fewer, each success of a round that was kept waiting allows one more, so that the limit doubles with each
+    /// round however its answers come in; afterwards a whole round of them allows one more. Above the usual number only as long as answers
+    /// don't take longer for it.
     pub(super) fn succeeded(&self, took: Duration) {
         let mut state = self.state();
         let took = took.as_secs_f64();
         state.fastest = state.fastest.min(took);
         state.average += (took - state.average) * if state.average == 0.0 { 1.0 } else { WEIGHT };
         let crowded = state.limit >= USUAL && state.average > state.fastest * SLOWER;
-        let needed = state.in_flight + 1 >= state.limit;
-        if crowded || !needed {
+        if crowded || state.wanting == 0 {
             return;
         }
+        state.wanting -= 1;
         state.successes += 1;
         if state.slowdowns == 0 || state.successes >= state.limit {
             state.successes = 0;
@@ -104,6 +112,7 @@ impl Pace {
         }
         state.slowdowns += 1;
         state.successes = 0;
+        state.wanting = 0;
         state.limit = (state.limit.min(state.in_flight.max(1)) / 2).max(1);
         Some(state.limit)
     }
@@ -149,6 +158,8 @@ mod tests {
         }
         assert_eq!(pace.state().limit, 1);
         pace.landed();
+        // Only now somebody is kept waiting.
+        assert_eq!(round(&pace, MS), 1);
         assert_eq!(round(&pace, MS), 2);
         for _ in 0..100 {
             round(&pace, MS);
@@ -161,6 +172,19 @@ mod tests {
         let pace = full(512);
         let limit = (0..448).map(|_| round(&pace, 20 * MS)).last();
         assert_eq!(limit, Some(512));
+    }
+
+    #[test]
+    fn answers_that_come_in_together_count_each() {
+        let pace = full(512);
+        for _ in 0..64 {
+            pace.succeeded(20 * MS);
+            pace.landed();
+        }
+        assert_eq!(pace.state().limit, 128);
+        // Nobody was kept waiting since.
+        pace.succeeded(20 * MS);
+        assert_eq!(pace.state().limit, 128);
     }
 
     #[test]

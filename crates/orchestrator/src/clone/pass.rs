@@ -49,17 +49,26 @@ struct Found {
     report: CloneReport,
 }
 
+/// A clone that was looked at, so that a pass over it can begin.
+pub(super) struct Looked {
+    context: Context,
+    known: Known,
+}
+
+impl Looked {
+    /// Looks at the clone as far as that is needed. Writes nothing.
+    pub(super) async fn at(spec: &CloneSpec, before: &Before, ledger: &Ledger) -> Result<Self> {
+        let context = Context::of_pass(spec, ledger);
+        destination::ensure_apart(&context)?;
+        let known = look(&context, before, ledger.is_resumed()).await?;
+        Ok(Self { context, known })
+    }
+}
+
 /// One pass over some kinds, in the order given.
-pub(super) async fn pass(
-    spec: &CloneSpec,
-    kinds: &[Kind],
-    manner: Manner,
-    before: &Before,
-    ledger: &Arc<Ledger>,
-) -> Result<ClonePass> {
-    let context = Context::of_pass(spec, ledger);
-    destination::ensure_apart(&context)?;
-    let known = look(&context, before, ledger.is_resumed()).await?;
+pub(super) async fn pass(looked: Looked, kinds: &[Kind], manner: Manner, ledger: &Arc<Ledger>) -> Result<ClonePass> {
+    let Looked { context, known } = looked;
+    let spec = Arc::clone(&context.spec);
     ledger.begin().await?;
     let mut found = Found::default();
     for part in ledger.finished_parts() {

@@ -104,7 +104,7 @@ async fn sample(context: &Context, count: usize) -> Result<Vec<(KeyRange, f64)>>
     };
     let mut left = count.saturating_mul(PIECES);
     while left > 0 {
-        let taken: Vec<Taken> = std::iter::from_fn(|| ranges.take()).take(SIDE_BY_SIDE.min(left)).collect();
+        let taken: Vec<Taken> = std::iter::from_fn(|| ranges.take(false)).take(SIDE_BY_SIDE.min(left)).collect();
         if taken.is_empty() {
             break;
         }

@@ -6,7 +6,7 @@ use super::copier::WhenChanged;
 use super::known::Before;
 use super::ledger::Ledger;
 use super::order::Kind;
-use super::pass::{Extra, Manner, pass};
+use super::pass::{Extra, Looked, Manner, pass};
 use super::report::ClonePass;
 use super::{CloneSpec, Result};
 
@@ -37,5 +37,5 @@ pub async fn pre_copy(
         PreCopyScope::Blocks => &[Kind::Block],
         PreCopyScope::Everything => &Kind::ALL,
     };
-    pass(spec, kinds, manner, before, ledger).await
+    pass(Looked::at(spec, before, ledger).await?, kinds, manner, ledger).await
 }

@@ -15,6 +15,8 @@ use super::range::KeyRange;
 /// Pages that a range must have left, as far as can be told, before another lister takes half of it: each range costs a page
 /// that is not full and a part of the inventory.
 const WORTH_PAGES: usize = 3;
+/// Share of that which is worth it for a lister who would else have nothing to do.
+const IDLE_SHARE: f64 = 0.5;
 
 /// A range that a lister has to itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(super) struct Taken {
     pub(super) range: KeyRange,
     /// Whether an interrupted pass may have written here what no inventory tells of.
     pub(super) dirty: bool,
+    /// Whether it may well be empty: what comes behind keys that are alike.
+    pub(super) unsure: bool,
 }
 
 /// All ranges of one listing.
@@ -72,16 +76,16 @@ impl Ranges {
         }
     }
 
-    /// A range to list: one that waits, or half of another lister's.
-    pub(super) fn take(&self) -> Option<Taken> {
+    /// A range to list: one that waits, or half of another lister's. Who is `idle` takes smaller ones.
+    pub(super) fn take(&self, idle: bool) -> Option<Taken> {
         let mut state = self.state();
-        let open = match state.waiting.pop_front() {
-            Some((range, dirty)) => Open::new(range, dirty, Alphabet::default(), 0.0),
-            None => state.steal(self.worth?)?,
+        let (open, unsure) = match state.waiting.pop_front() {
+            Some((range, dirty)) => (Open::new(range, dirty, Alphabet::default(), 0.0), false),
+            None => state.steal(if idle { self.worth? * IDLE_SHARE } else { self.worth? })?,
         };
         let id = state.next;
         state.next += 1;
-        let taken = Taken { id, range: open.range.clone(), dirty: open.dirty };
+        let taken = Taken { id, range: open.range.clone(), dirty: open.dirty, unsure };
         state.open.insert(id, open);
         Some(taken)
     }
@@ -177,8 +181,8 @@ impl Open {
 }
 
 impl State {
-    /// The upper part of the range that has most left.
-    fn steal(&mut self, worth: f64) -> Option<Open> {
+    /// The upper part of the range that has most left, and whether it may well be empty.
+    fn steal(&mut self, worth: f64) -> Option<(Open, bool)> {
         loop {
             let most = |one: &&mut Open, other: &&mut Open| one.left.total_cmp(&other.left);
             let victim = self.open.values_mut().filter(|open| open.left >= worth).max_by(most)?;
@@ -186,12 +190,12 @@ impl State {
                 // Where keys are behind it, if any, is not known before it is listed.
                 let behind = victim.cut_at(cut, Alphabet::default(), 0.0);
                 victim.left = victim.estimate();
-                return Some(behind);
+                return Some((behind, true));
             }
             let cursor = victim.sample.as_ref().map(|(_, cursor, _)| cursor);
             if let Some(middle) = victim.range.middle(cursor, &victim.alphabet) {
                 victim.left /= 2.0;
-                return Some(victim.cut_at(middle, victim.alphabet.clone(), victim.left));
+                return Some((victim.cut_at(middle, victim.alphabet.clone(), victim.left), false));
             }
             // Nobody can tell where to cut it before more of it is listed.
             victim.left = 0.0;
@@ -234,12 +238,12 @@ pub(super) mod tests {
     #[test]
     fn idle_listers_find_the_keys_that_are_alike_at_once() {
         let ranges = Ranges::new(vec![(KeyRange::default(), false)], Some(6));
-        let mut taken = vec![ranges.take().unwrap()];
-        assert_eq!(ranges.take(), None, "nothing is known yet");
+        let mut taken = vec![ranges.take(false).unwrap()];
+        assert_eq!(ranges.take(false), None, "nothing is known yet");
         let keys: Vec<String> = (0..32).map(|number| format!("pach/block/{number:02x}")).collect();
         let mut first = page(&keys.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(!ranges.advance(taken[0].id, &mut first, false));
-        while let Some(more) = ranges.take() {
+        while let Some(more) = ranges.take(false) {
             taken.push(more);
             assert!(taken.len() < 100);
         }
@@ -257,9 +261,9 @@ pub(super) mod tests {
     #[test]
     fn a_page_is_cut_where_the_range_ends_by_now() {
         let ranges = Ranges::new(vec![(KeyRange::default(), false)], Some(6));
-        let first = ranges.take().unwrap();
+        let first = ranges.take(false).unwrap();
         ranges.advance(first.id, &mut page(&["aa", "ab", "ac", "ad", "ba", "bb"]), false);
-        let second = ranges.take().unwrap();
+        let second = ranges.take(false).unwrap();
         let end = second.range.after.clone().unwrap();
         let mut behind = page(&["bc", &format!("{end}x")]);
         assert!(ranges.advance(first.id, &mut behind, false));
@@ -268,6 +272,6 @@ pub(super) mod tests {
         assert!(!ranges.is_finished());
         assert!(ranges.advance(second.id, &mut Vec::new(), true));
         ranges.finish(second.id);
-        assert!(ranges.is_finished() && ranges.take().is_none());
+        assert!(ranges.is_finished() && ranges.take(false).is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::vec::IntoIter;
 use futures::future::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use provider::{Key, ObjectMeta};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Result;
 use super::context::Context;
@@ -40,7 +40,7 @@ pub(super) struct Job {
 /// Brings the keys of a range up to date and records them.
 pub(super) async fn run(worker: &Worker, context: Context, job: &Job, taken: Taken) -> Result<Recorded> {
     let mut recorder = Recorder::new(context.clone(), job, &taken.range);
-    let mut decisions = decide(&context, job, &taken);
+    let mut decisions = decide(worker, &context, job, &taken);
     let mut waiting = Waiting::default();
     let mut copies = FuturesUnordered::new();
     let mut extra = None;
@@ -53,7 +53,7 @@ pub(super) async fn run(worker: &Worker, context: Context, job: &Job, taken: Tak
         recorder.write_in_order().await?;
         let hungry = waiting.is_empty() && extra.is_none();
         if hungry {
-            worker.is_hungry();
+            worker.waits(&context.distance);
         } else if waiting.is_empty() && copies.is_empty() {
             break;
         }
@@ -66,7 +66,7 @@ pub(super) async fn run(worker: &Worker, context: Context, job: &Job, taken: Tak
                 }
             }
             decided = decisions.next(), if hungry => match decided? {
-                Some(Decided::Keys(keys)) => waiting.refill(worker, keys),
+                Some(Decided::Keys(keys, room)) => waiting.refill(worker, keys, room),
                 Some(Decided::End(after_the_last)) => extra = Some(after_the_last),
                 None => extra = extra.or(Some(AfterTheLast::default())),
             },
@@ -136,29 +136,29 @@ async fn copy_in(
 }
 
 enum Decided {
-    /// What to do with the next keys.
-    Keys(Vec<Decision>),
+    /// What to do with the next keys, and the room that they take of the worker's stock.
+    Keys(Vec<Decision>, Option<OwnedSemaphorePermit>),
     /// This comes after the last key.
     End(AfterTheLast),
 }
 
 /// Begins to list a range and to decide about its keys.
-fn decide(context: &Context, job: &Job, taken: &Taken) -> Feed<Decided> {
+fn decide(worker: &Worker, context: &Context, job: &Job, taken: &Taken) -> Feed<Decided> {
     let mut decider = Decider::new(context.clone(), job.group.clone(), &job.known, &taken.range, taken.dirty, job.keep);
-    let mut pages = list_shared(context, &job.ranges, taken);
+    let mut pages = list_shared(context, &job.ranges, taken, &worker.stock);
     let (ranges, id) = (Arc::clone(&job.ranges), taken.id);
     Feed::start(1, move |decided: mpsc::Sender<Decided>| async move {
-        let mut page = Vec::new().into_iter();
-        loop {
-            let Ok(room) = decided.reserve().await else { return Ok(()) };
-            if page.len() == 0 {
-                let Some(next) = pages.next().await? else { break };
-                page = next.into_iter();
+        while let Some((page, mut room)) = pages.next().await? {
+            let mut page = page.into_iter();
+            while page.len() > 0 {
+                let Ok(place) = decided.reserve().await else { return Ok(()) };
+                let keys = page.len().min(DECIDED_AT_ONCE);
+                let room = room.split(keys.min(room.num_permits()));
+                place.send(Decided::Keys(decider.decide(page.by_ref().take(keys)).await?, room));
             }
-            room.send(Decided::Keys(decider.decide(page.by_ref().take(DECIDED_AT_ONCE)).await?));
         }
         let (kept, rest) = decider.finish(ranges.through(id).as_ref()).await?;
-        let _ = decided.send(Decided::Keys(kept)).await;
+        let _ = decided.send(Decided::Keys(kept, None)).await;
         let _ = decided.send(Decided::End(rest)).await;
         Ok(())
     })
@@ -169,6 +169,8 @@ fn decide(context: &Context, job: &Job, taken: &Taken) -> Feed<Decided> {
 struct Waiting {
     keys: IntoIter<Decision>,
     first: Option<Decision>,
+    /// Given back when they are begun.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Waiting {
@@ -176,14 +178,18 @@ impl Waiting {
         self.first.is_none() && self.keys.len() == 0
     }
 
-    fn refill(&mut self, worker: &Worker, keys: Vec<Decision>) {
+    fn refill(&mut self, worker: &Worker, keys: Vec<Decision>, room: Option<OwnedSemaphorePermit>) {
         worker.brought(keys.len());
+        self.room = room.filter(|_| !keys.is_empty());
         self.keys = keys.into_iter();
     }
 
     fn next(&mut self, worker: &Worker) -> Option<Decision> {
         let next = self.first.take().or_else(|| self.keys.next())?;
         worker.begun();
+        if self.keys.len() == 0 {
+            self.room = None;
+        }
         Some(next)
     }
 

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::copier::WhenChanged;
 use super::lock::{Holder, Lock, LockTimes, Writer};
 use super::order::Kind;
-use super::pass::{Extra, Manner, pass};
+use super::pass::{Extra, Looked, Manner, pass};
 use super::report::ClonePass;
 use super::state::CloneState;
 use super::{CloneSpec, Result, destination};
@@ -47,23 +47,27 @@ pub async fn bring_up_to_date(job: &CloneJob, state: &CloneState) -> Result<Clon
     // Nothing may be written into the source, not even a lock.
     destination::ensure_apart(&Context::new(&job.spec))?;
     let is_dead = |holder: &Holder| (job.writer.is_dead)(holder);
-    let lock = Lock::take(&job.spec.destination, job.holder(), is_dead, LockTimes::default()).await?;
+    let times = LockTimes::default();
+    let lock = Lock::take_whole(&job.spec.destination, job.holder(), &is_dead, times).await?;
     let passed = tokio::select! {
         biased;
         lost = lock.lost() => Err(lost),
-        passed = make_pass(job, state) => passed,
+        passed = make_pass(job, state, lock.ensure_no_shards(&is_dead, times)) => passed,
     };
     let given_back = lock.give_back().await;
     let passed = passed?;
     given_back.map(|()| passed)
 }
 
-async fn make_pass(job: &CloneJob, state: &CloneState) -> Result<ClonePass> {
+/// Nothing is written to the clone before `alone` has ended well.
+async fn make_pass(job: &CloneJob, state: &CloneState, alone: impl Future<Output = Result<()>>) -> Result<ClonePass> {
     let before = state.before(job.look).await?;
     let ledger = Arc::new(state.ledger().await?);
+    let look = Looked::at(&job.spec, &before, &ledger);
+    let (looked, ()) = futures::future::try_join(look, alone).await?;
     let extra = if job.delete_extra { Extra::Delete } else { Extra::Ignore };
     let manner = Manner { when_changed: WhenChanged::LookAgain, extra };
-    let passed = pass(&job.spec, &Kind::ALL, manner, &before, &ledger).await?;
+    let passed = pass(looked, &Kind::ALL, manner, &ledger).await?;
     state.finish(&ledger, &passed.report).await?;
     Ok(passed)
 }

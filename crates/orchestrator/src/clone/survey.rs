@@ -15,6 +15,7 @@ use super::order::Kind;
 use super::pass::look;
 use super::ranges::{Ranges, Taken};
 use super::report::Requests;
+use super::stock::Stock;
 use super::{CloneSpec, CopyPath, Result, destination};
 
 /// What a pass would do.
@@ -84,14 +85,15 @@ async fn survey_group(context: &Context, group: &Group, known: &Known, found: &m
     let source = context.spec.source.capabilities();
     let ranges = group.ranges.iter().map(|range| (range.clone(), false)).collect();
     let ranges = Arc::new(Ranges::of(&source, ranges));
+    let stock = Stock::new(source.page_keys, context.spec.listers.max(1) + 1);
     let mut shards = FuturesUnordered::new();
     loop {
         let changed = ranges.changed();
         tokio::pin!(changed);
         changed.as_mut().enable();
         while shards.len() < context.spec.listers.max(1) {
-            let Some(taken) = ranges.take() else { break };
-            shards.push(survey_range(context, group, known, &ranges, taken));
+            let Some(taken) = ranges.take(false) else { break };
+            shards.push(survey_range(context, group, known, &ranges, &stock, taken));
         }
         if shards.is_empty() && ranges.is_finished() {
             return Ok(());
@@ -108,12 +110,13 @@ async fn survey_range(
     group: &Group,
     known: &Known,
     ranges: &Arc<Ranges>,
+    stock: &Stock,
     taken: Taken,
 ) -> Result<Survey> {
     let mut found = Survey::default();
     let mut decider = Decider::new(context.clone(), group.clone(), known, &taken.range, false, false);
-    let mut pages = list_shared(context, ranges, &taken);
-    while let Some(page) = pages.next().await? {
+    let mut pages = list_shared(context, ranges, &taken, stock);
+    while let Some((page, _room)) = pages.next().await? {
         for decision in decider.decide(page.into_iter()).await? {
             found.extra += decision.extra_before;
             let size = match decision.what {

@@ -111,14 +111,36 @@ impl Lock {
         is_dead: impl Fn(&Holder) -> Option<bool>,
         times: LockTimes,
     ) -> Result<Self> {
-        let lock = Self::take_at(Place::of(clone, KEY), holder, &is_dead, times).await?;
-        match ensure_no_shards(clone, &is_dead, times).await {
+        let lock = Self::take_whole(clone, holder, &is_dead, times).await?;
+        match lock.ensure_no_shards(&is_dead, times).await {
             Ok(()) => Ok(lock),
             Err(error) => {
                 lock.give_back().await?;
                 Err(error)
             }
         }
+    }
+
+    /// The same, but whether a shard is written is not looked at: nothing may be written before [`Lock::ensure_no_shards`].
+    pub(super) async fn take_whole(
+        clone: &Arc<dyn Bucket>,
+        holder: Holder,
+        is_dead: &impl Fn(&Holder) -> Option<bool>,
+        times: LockTimes,
+    ) -> Result<Self> {
+        Self::take_at(Place::of(clone, KEY), holder, is_dead, times).await
+    }
+
+    /// Refuses while a shard is written. Locks of shards that are dead are deleted.
+    ///
+    /// # Errors
+    /// [`CloneError::Locked`] when a shard is written; those of the store.
+    pub(super) async fn ensure_no_shards(
+        &self,
+        is_dead: &impl Fn(&Holder) -> Option<bool>,
+        times: LockTimes,
+    ) -> Result<()> {
+        ensure_no_shards(&self.place.clone, is_dead, times).await
     }
 
     /// Takes the lock of one shard of a clone, by a name that the shard shares with no other.
@@ -215,7 +237,6 @@ impl Drop for Lock {
     }
 }
 
-/// Refuses while a shard is written. Locks of shards that are dead are deleted.
 async fn ensure_no_shards(
     clone: &Arc<dyn Bucket>,
     is_dead: &impl Fn(&Holder) -> Option<bool>,

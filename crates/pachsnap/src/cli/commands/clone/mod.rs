@@ -34,7 +34,7 @@ use crate::stores::ConfiguredStores;
 const LANES: usize = 128;
 
 /// The same where the store copies by itself: what a thread keeps busy with at 20 ms a copy.
-const LANES_IN_STORE: usize = 256;
+const LANES_IN_STORE: usize = 300;
 
 /// Everything opened and decided, before anything is written.
 struct Prepared {
