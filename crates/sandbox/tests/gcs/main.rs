@@ -1,0 +1,5 @@
+//! The Cloud Storage server, reached by the official SDK, by a plain gRPC client and by plain HTTP.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod sdk;
