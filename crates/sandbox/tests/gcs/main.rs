@@ -2,4 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod buckets;
+mod content;
+mod faults;
+mod listing;
+mod objects;
+mod raw;
+mod rewrites;
+mod rights;
 mod sdk;

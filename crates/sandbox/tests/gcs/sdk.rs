@@ -13,7 +13,7 @@ pub(crate) const BUCKET: &str = "projects/_/buckets/data";
 
 pub(crate) async fn anonymous_server() -> GcsServer {
     let server = GcsServer::start(GcsOptions { anonymous: true, ..GcsOptions::default() }).await.unwrap();
-    server.bucket("data");
+    let _ = server.bucket("data");
     server
 }
 
