@@ -92,9 +92,11 @@ async fn unary<R: Rpc>(server: Arc<Shared>, hang_up: CancellationToken, request:
 /// Answers a request whose content type is gRPC's.
 pub(super) async fn call(server: Arc<Shared>, hang_up: CancellationToken, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
-    let storage = path.strip_prefix("/google.storage.v2.Storage/");
-    // The SDK asks the other service for what a caller may do.
-    match storage.or_else(|| path.strip_prefix("/google.storage.control.v2.StorageControl/")) {
+    // The SDK asks another service for what a caller may do.
+    if path == "/google.storage.control.v2.StorageControl/TestIamPermissions" {
+        return unary::<iam::TestIamPermissionsRequest>(server, hang_up, request).await;
+    }
+    match path.strip_prefix("/google.storage.v2.Storage/") {
         Some("TestIamPermissions") => unary::<iam::TestIamPermissionsRequest>(server, hang_up, request).await,
         Some("RewriteObject") => unary::<proto::RewriteObjectRequest>(server, hang_up, request).await,
         Some("ListObjects") => unary::<proto::ListObjectsRequest>(server, hang_up, request).await,

@@ -148,7 +148,8 @@ pub(super) fn object(
 fn tell_checksums(message: &mut proto::Object, object: &Object, mask: Mask) {
     let all = mask.has(Field::Checksums);
     let (crc32c, md5) = (all || mask.has(Field::Crc32c), all || mask.has(Field::Md5));
-    if crc32c || md5 {
+    // Checksums of what a customer's key encrypts are told only to who brings the key, which no call for metadata does here.
+    if (crc32c || md5) && object.customer_key.is_none() {
         let hash = object.md5.filter(|_| md5).map(|md5| Bytes::copy_from_slice(&md5));
         let crc32c = crc32c.then_some(object.crc32c);
         message.checksums = Some(proto::ObjectChecksums { crc32c, md5_hash: hash.unwrap_or_default() });

@@ -80,7 +80,7 @@ pub struct Object {
     pub holds: Holds,
     /// The Cloud KMS key that it is encrypted with.
     pub kms_key: Option<Arc<str>>,
-    /// The SHA-256 of the customer-supplied key that it is encrypted with.
+    /// The SHA-256 of the customer-supplied key that it is encrypted with. Its metadata tells no checksums then.
     pub customer_key: Option<Arc<[u8; 32]>>,
 }
 

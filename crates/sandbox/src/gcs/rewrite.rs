@@ -9,11 +9,12 @@ use super::accounts::Caller;
 use super::failure::Failure;
 use super::grpc::{Rpc, bucket_of, routed};
 use super::messages::{self, Mask};
-use super::object::{Object, check_metadata, check_name};
+use super::object::{Holds, Object, check_metadata, check_name};
 use super::operation::Operation;
 use super::preconditions::Preconditions;
 use super::shared::Shared;
 use super::store::StoredBucket;
+use super::write::{check_replaced, check_retention};
 
 const MIB: i64 = 1 << 20;
 
@@ -133,7 +134,7 @@ impl Source {
     /// bucket's unless it is given; holds and retention stay with the source.
     fn copy(&self, asked: &RewriteObjectRequest, into: &StoredBucket) -> Result<Object, Failure> {
         let mut object = match &asked.destination {
-            None => Object { holds: super::object::Holds::default(), ..self.object.clone() },
+            None => Object { holds: Holds::default(), ..self.object.clone() },
             Some(described) => {
                 let described = messages::described(described)?;
                 Object { headers: Arc::new(described.headers), holds: described.holds, ..self.object.clone() }
@@ -203,8 +204,9 @@ fn rewrite(server: &Shared, caller: &Caller, asked: RewriteObjectRequest) -> Res
             metageneration: asked.if_metageneration_match,
             not_metageneration: asked.if_metageneration_not_match,
         };
-        super::write::check_replaced(server, caller, bucket, key, &conditions)?;
+        check_replaced(server, caller, bucket, key, &conditions)?;
         let mut copy = source.copy(&asked, bucket)?;
+        check_retention(server, caller, bucket, &copy.holds)?;
         let differs = source.differs(&copy, bucket);
         let size = copy.bytes.len() as u64;
         let written = progress.as_ref().map_or(0, |progress| progress.written);

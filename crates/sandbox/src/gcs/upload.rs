@@ -18,7 +18,7 @@ use super::operation::Call;
 use super::preconditions::Preconditions;
 use super::resumable;
 use super::shared::{Shared, drop_connection};
-use super::write::check_replaced;
+use super::write::{check_replaced, check_retention};
 
 /// What is to be written where.
 pub(super) struct Insert {
@@ -65,14 +65,9 @@ impl Insert {
     /// Refuses what can't be written, before the bytes are there.
     pub(super) fn check(&self, server: &Shared) -> Result<(), Failure> {
         server.permit(&self.caller, "storage.objects.create", &self.bucket, "object")?;
-        if self.described.holds.retention.is_some() {
-            server.permit(&self.caller, "storage.objects.setRetention", &self.bucket, "object")?;
-        }
         server.store.read(&self.bucket, |bucket| {
             self.caller.pays(bucket)?;
-            if self.described.holds.retention.is_some() && !bucket.facts.object_retention {
-                return Err(Failure::invalid("Object retention is not enabled on the bucket."));
-            }
+            check_retention(server, &self.caller, bucket, &self.described.holds)?;
             check_replaced(server, &self.caller, bucket, &self.key, &self.conditions)
         })
     }

@@ -2,6 +2,7 @@
 
 use super::accounts::Caller;
 use super::failure::Failure;
+use super::object::Holds;
 use super::preconditions::Preconditions;
 use super::shared::Shared;
 use super::store::StoredBucket;
@@ -19,4 +20,21 @@ pub(super) fn check_replaced(
     let Some(live) = live else { return Ok(()) };
     server.permit(caller, "storage.objects.delete", &bucket.name, "object")?;
     bucket.check_unheld(key, live)
+}
+
+/// Refuses a retention that the bucket's objects can't have or the caller may not set.
+pub(super) fn check_retention(
+    server: &Shared,
+    caller: &Caller,
+    bucket: &StoredBucket,
+    holds: &Holds,
+) -> Result<(), Failure> {
+    if holds.retention.is_none() {
+        return Ok(());
+    }
+    server.permit(caller, "storage.objects.setRetention", &bucket.name, "object")?;
+    if bucket.facts.object_retention {
+        return Ok(());
+    }
+    Err(Failure::invalid("Object retention is not enabled on the bucket."))
 }

@@ -8,7 +8,7 @@ use proto::RewriteObjectRequest;
 use sandbox::gcs::{GcsOptions, Object, ObjectHeaders};
 use tonic::Code;
 
-use crate::raw::{CLONE, DATA, Raw, rewrite};
+use crate::raw::{CLONE, DATA, Raw, get, rewrite};
 
 fn headers() -> ObjectHeaders {
     let some = |text: &str| Some(text.to_owned());
@@ -167,6 +167,8 @@ async fn a_customers_key_is_needed_for_its_object() {
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(refused.message(), "The target object is encrypted by a customer-supplied encryption key.");
     assert_eq!(raw.read("k", "", None).await.status(), 400);
+    let told = raw.get(get("k")).await.unwrap();
+    assert!(told.checksums.is_none() && told.customer_encryption.unwrap().key_sha256_bytes == [9; 32][..]);
     let opened = RewriteObjectRequest { copy_source_encryption_key_sha256_bytes: vec![9; 32].into(), ..rewrite("k") };
     assert!(raw.rewrite(opened).await.unwrap().resource.unwrap().customer_encryption.is_none());
 }

@@ -1,13 +1,15 @@
 //! By the official SDK.
 
-use google_cloud_auth::credentials::{Credentials, anonymous, mds};
+use std::sync::Arc;
+
+use google_cloud_auth::credentials::{Credentials, anonymous, mds, user_account};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::builder_ext::RewriteObjectExt as _;
 use google_cloud_storage::client::{Storage, StorageControl};
 use google_cloud_storage::model_ext::ReadRange;
-use sandbox::gcs::{Fault, FaultRule, GcsOptions, GcsServer, Operation};
+use sandbox::gcs::{Fault, FaultRule, GcsOptions, GcsServer, Operation, Permissions};
 
 pub(crate) const BUCKET: &str = "projects/_/buckets/data";
 
@@ -156,4 +158,82 @@ async fn faults_are_what_the_sdk_takes_them_for() {
     assert!(lost.status().is_none_or(|status| status.code != Code::NotFound), "{lost:?}");
     assert_eq!(server.bucket("data").object_count(), 0);
     control.get_bucket().set_name(BUCKET).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_asked_for_again() {
+    let server = anonymous_server().await;
+    server.bucket("data").put("k", "v", None);
+    let builder = StorageControl::builder().with_endpoint(server.endpoint()).with_credentials(no_credentials());
+    let control = builder.build().await.unwrap();
+    server.faults().add(FaultRule::new(Fault::DropAfter).on(Operation::RewriteObject));
+    let rewrite = control.rewrite_object().set_source_bucket(BUCKET).set_source_object("k");
+    let rewrite = rewrite.set_destination_bucket(BUCKET).set_destination_name("copy").set_if_generation_match(0);
+    // With a precondition the SDK asks again by itself, and finds its own object in the way.
+    let again = rewrite.send().await.unwrap_err();
+    assert_eq!(again.status().unwrap().code, Code::FailedPrecondition);
+    assert_eq!(server.request_count(Operation::RewriteObject), 2);
+    assert_eq!(server.bucket("data").get("copy").unwrap().bytes, "v");
+
+    server.faults().add(FaultRule::new(Fault::TruncatedBody { after: 100_000 }).on(Operation::ReadObject));
+    server.bucket("data").put("large", vec![3; 300_000], None);
+    let storage = storage(&server, no_credentials()).await;
+    assert_eq!(read(&storage, "large", ReadRange::all()).await.unwrap(), vec![3; 300_000]);
+    assert_eq!(server.request_count(Operation::ReadObject), 2);
+    server.faults().add(FaultRule::new(Fault::FlippedByte).on(Operation::ReadObject));
+    assert!(read(&storage, "large", ReadRange::all()).await.unwrap_err().is_deserialization());
+}
+
+#[tokio::test]
+async fn an_unbuffered_write_sends_its_checksum_last() {
+    let server = anonymous_server().await;
+    let storage = storage(&server, no_credentials()).await;
+    for (key, threshold) in [("small", 1_usize << 20), ("large", 0)] {
+        let content = bytes::Bytes::from(vec![5; 600_000]);
+        let write = storage.write_object(BUCKET, key, content.clone()).with_resumable_upload_threshold(threshold);
+        assert_eq!(write.send_unbuffered().await.unwrap().size, 600_000);
+        assert_eq!(server.bucket("data").get(key).unwrap().bytes, content);
+    }
+}
+
+#[tokio::test]
+async fn permissions_are_asked_for_and_missed() {
+    let server = anonymous_server().await;
+    server.allow_only(Arc::new(Permissions::of(["storage.objects.list"])));
+    let control = control(&server, no_credentials()).await;
+    let asked = ["storage.objects.list", "storage.objects.get"];
+    let may = control.test_iam_permissions().set_resource(BUCKET).set_permissions(asked).send().await.unwrap();
+    assert_eq!(may.permissions, ["storage.objects.list"]);
+    let refused = control.get_object().set_bucket(BUCKET).set_object("k").send().await.unwrap_err();
+    assert_eq!(refused.status().unwrap().code, Code::PermissionDenied);
+    let storage = storage(&server, no_credentials()).await;
+    let refused = storage.write_object(BUCKET, "k", "v").send_buffered().await.unwrap_err();
+    assert_eq!(refused.http_status_code(), Some(403));
+}
+
+#[tokio::test]
+async fn a_user_is_who_the_credential_file_names() {
+    let server = GcsServer::start(GcsOptions::default()).await.unwrap();
+    server.bucket("data").set(|facts| facts.requester_pays = true);
+    let file = user_account::Builder::new(server.user_credentials());
+    let control = control(&server, file.with_quota_project_id("payer").build().unwrap()).await;
+    control.get_bucket().set_name(BUCKET).send().await.unwrap();
+    assert_eq!(server.user_projects(), ["payer".to_owned()].into());
+    server.revoke_tokens();
+    let refused = control.get_bucket().set_name(BUCKET).send().await.unwrap_err();
+    assert_eq!(refused.status().unwrap().code, Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_calls_than_a_connection_has_streams() {
+    let server = anonymous_server().await;
+    let control = control(&server, no_credentials()).await;
+    let calls = (0..500).map(|number| {
+        server.bucket("data").put(&format!("{number}"), "v", None);
+        let rewrite = control.rewrite_object().set_source_bucket(BUCKET).set_source_object(format!("{number}"));
+        rewrite.set_destination_bucket("projects/_/buckets/data").set_destination_name(format!("copy/{number}")).send()
+    });
+    let copies = futures::future::join_all(calls).await;
+    assert!(copies.iter().all(|copy| copy.as_ref().is_ok_and(|copy| copy.done)));
+    assert_eq!(server.bucket("data").object_count(), 1000);
 }
