@@ -82,7 +82,9 @@ impl Cutting<'_> {
         if source.is_none() {
             match tokio::join!(self.look(None), self.source()) {
                 // What an earlier call made is the answer, whatever became of the disk.
-                (Ok(Some(_)), Err(error)) if error.kind() == ErrorKind::NotFound => return self.wait(None).await.map(Some),
+                (Ok(Some(_)), Err(error)) if error.kind() == ErrorKind::NotFound => {
+                    return self.wait(None).await.map(Some);
+                }
                 (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
                 (Ok(_), Ok(found)) => *source = Some(found),
             }
@@ -112,12 +114,16 @@ impl Cutting<'_> {
     /// Follows an operation that was answered to the point in time.
     async fn watch(&mut self, begun: Operation) -> Result<Option<Snapshot>> {
         let resource = self.resource();
-        if self.shared_id
-            && let Err(error) = refusal::is_done("disks.createSnapshot", &resource, &begun)
-        {
-            // An operation that ends so fast is an earlier call's, which this request id names. This call has its own.
+        // An operation that is done at once is an earlier call's, which this request id names.
+        let earlier = refusal::is_done("disks.createSnapshot", &resource, &begun);
+        if self.shared_id && !matches!(earlier, Ok(false)) {
+            match earlier {
+                Err(error) => self.tell(&error, "an earlier call of the same identity has failed, and is made again"),
+                Ok(_) if self.look(None).await?.is_some() => return self.wait(None).await.map(Some),
+                // What it made has been deleted since.
+                Ok(_) => {}
+            }
             self.new_request_id();
-            self.tell(&error, "an earlier call of the same identity has failed, and the snapshot is asked for again");
             return Ok(None);
         }
         match self.wait(begun.name.as_deref()).await {

@@ -44,7 +44,8 @@ pub(super) fn told(snapshot: &Snapshot, record: Record) -> Result<VolumeSnapshot
         refusal::own(ErrorKind::Corrupt, "snapshots.get", resource, PdProblem::Contradiction(what))
     };
     let name = name.ok_or_else(|| missing("the snapshot has no link to itself"))?;
-    let created = snapshot.creation_timestamp.as_deref().ok_or_else(|| missing("the snapshot has no time of creation"))?;
+    let created =
+        snapshot.creation_timestamp.as_deref().ok_or_else(|| missing("the snapshot has no time of creation"))?;
     let cut_at: Timestamp = created.parse().map_err(|_| missing("the snapshot's time of creation is none"))?;
     let owner = record.owner();
     let mut details = record.source;
@@ -59,7 +60,10 @@ pub(super) fn told(snapshot: &Snapshot, record: Record) -> Result<VolumeSnapshot
     Ok(VolumeSnapshot {
         id: SnapshotId(name.path()),
         volume: VolumeId(
-            record.volume.or_else(|| disk_of(snapshot).map(str::to_owned)).ok_or_else(|| missing("the snapshot names no disk"))?,
+            record
+                .volume
+                .or_else(|| disk_of(snapshot).map(str::to_owned))
+                .ok_or_else(|| missing("the snapshot names no disk"))?,
         ),
         cut_at,
         size: size_of(snapshot).ok_or_else(|| missing("the snapshot has no size"))?,

@@ -51,12 +51,7 @@ impl DiskId {
     ///
     /// # Errors
     /// `Invalid` for another form, another project, and a disk whose zone nobody tells.
-    pub(super) fn of(
-        operation: &'static str,
-        volume: &VolumeId,
-        project: &str,
-        zone: Option<&str>,
-    ) -> Result<Self> {
+    pub(super) fn of(operation: &'static str, volume: &VolumeId, project: &str, zone: Option<&str>) -> Result<Self> {
         let invalid = |problem| {
             let resource = format!("volume {} in project {project}", volume.0);
             Error::new(ErrorKind::Invalid, operation, resource).with_source(problem)

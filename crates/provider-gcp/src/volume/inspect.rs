@@ -56,7 +56,8 @@ impl PdSnapshots {
         let project = &self.project;
         let location = match &self.options.storage_location {
             Some(location) => format!("is stored in {location}"),
-            None => "is stored where the project's snapshot settings say, else in the multi-region next to the disk".to_owned(),
+            None => "is stored where the project's snapshot settings say, else in the multi-region next to the disk"
+                .to_owned(),
         };
         let mut cautions = vec![format!(
             "the snapshot of {volume} (type {}, zone {}) {location}, and lives in project {project} only: it is not copied to another \

@@ -32,7 +32,8 @@ impl PdSnapshots {
             }
         }
         if let Some(snapshot) = snapshot {
-            let (name, asked) = (self.snapshot_name("snapshots.testIamPermissions", snapshot)?, of("compute.snapshots."));
+            let (name, asked) =
+                (self.snapshot_name("snapshots.testIamPermissions", snapshot)?, of("compute.snapshots."));
             if !asked.is_empty() {
                 let held = self.clients.permissions_on_snapshot(&name, &asked).await?;
                 missing.extend(asked.into_iter().filter(|asked| !held.iter().any(|held| held == asked)));

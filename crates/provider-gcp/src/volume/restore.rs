@@ -143,7 +143,10 @@ impl PdSnapshots {
                         return Err(refusal::own(ErrorKind::Other, "disks.insert", resource(), problem));
                     }
                     Some(Status::Deleting) => return lost("is being deleted"),
-                    status => last = format!("the disk is {}", status.as_ref().map_or("", |status| status.name().unwrap_or(""))),
+                    status => {
+                        last =
+                            format!("the disk is {}", status.as_ref().map_or("", |status| status.name().unwrap_or("")))
+                    }
                 },
                 None if done && operation.is_none() => return lost("went away"),
                 None => {}
@@ -151,7 +154,9 @@ impl PdSnapshots {
             if Instant::now() >= ends {
                 let (path, seconds) = (wanted.id.to_string(), self.options.available_limit.as_secs());
                 let problem = PdProblem::NotInTime { path, what: "ready", seconds, last };
-                return Err(refusal::own(ErrorKind::Timeout, "disks.insert", resource(), problem).with_retry(Retry::Never));
+                return Err(
+                    refusal::own(ErrorKind::Timeout, "disks.insert", resource(), problem).with_retry(Retry::Never)
+                );
             }
             tokio::time::sleep(pace.wait()).await;
             found = match self.made_before(request, wanted, snapshot).await {

@@ -40,7 +40,8 @@ impl PdSnapshots {
         };
         if refusal::is_done("snapshots.delete", &resource, &begun).is_err() {
             // The answer to an earlier request, perhaps: this one shall be heard.
-            let again = self.clients.delete_snapshot(&name, &record::request_id(&["delete", &id, &super::fresh()])).await;
+            let again =
+                self.clients.delete_snapshot(&name, &record::request_id(&["delete", &id, &super::fresh()])).await;
             return match again {
                 Ok(begun) => self.deleted(&name, found.id, begun.name.as_deref()).await,
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -63,7 +64,9 @@ impl PdSnapshots {
             };
             let last = match told {
                 Ok(told) if refusal::is_done("snapshots.delete", &resource, &told)? => return Ok(()),
-                Ok(told) => format!("the operation is {}", told.status.map_or_else(String::new, |status| status.to_string())),
+                Ok(told) => {
+                    format!("the operation is {}", told.status.map_or_else(String::new, |status| status.to_string()))
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     let found = self.clients.snapshot(name, false).await?;
                     if found.is_none_or(|found| found.id != id) {
