@@ -79,20 +79,21 @@ impl Cutting<'_> {
 
     /// Looks for the snapshot, asks for it if it isn't there, and waits for its point in time. `None`: to be tried again at once.
     async fn attempt(&mut self, source: &mut Option<Source>) -> Result<Option<Snapshot>> {
-        if source.is_none() {
-            match tokio::join!(self.look(None), self.source()) {
+        let found = match source {
+            Some(source) => self.look(Some(source)).await?,
+            None => match tokio::join!(self.look(None), self.source()) {
+                (Ok(found), Ok(known)) => self.judged(found, Some(source.insert(known)))?,
                 // What an earlier call made is the answer, whatever became of the disk.
-                (Ok(Some(_)), Err(error)) if error.kind() == ErrorKind::NotFound => {
-                    return self.wait(None).await.map(Some);
-                }
+                (Ok(Some(found)), Err(error)) if error.kind() == ErrorKind::NotFound => Some(found),
                 (Err(error), _) | (Ok(_), Err(error)) => return Err(error),
-                (Ok(_), Ok(found)) => *source = Some(found),
-            }
+            },
+        };
+        match found {
+            Some(found) if is_fixed(&found) => return Ok(Some(found)),
+            Some(_) => return self.wait(None).await.map(Some),
+            None => {}
         }
         let Some(source) = source.as_ref() else { return Ok(None) };
-        if self.look(Some(source)).await?.is_some() {
-            return self.wait(None).await.map(Some);
-        }
         let error = match self.send(source).await {
             Ok(begun) => return self.watch(begun).await,
             Err(error) => error,
@@ -159,7 +160,11 @@ impl Cutting<'_> {
     /// # Errors
     /// `AlreadyExists` when its name is taken by somebody else's, or by one of another disk.
     async fn look(&self, source: Option<&Source>) -> Result<Option<Snapshot>> {
-        let Some(found) = self.pd.clients.snapshot(&self.name, true).await? else { return Ok(None) };
+        self.judged(self.pd.clients.snapshot(&self.name, true).await?, source)
+    }
+
+    fn judged(&self, found: Option<Snapshot>, source: Option<&Source>) -> Result<Option<Snapshot>> {
+        let Some(found) = found else { return Ok(None) };
         let ours = described::record_of(&found)
             .is_some_and(|record| record.is_of(&self.request.identity, &self.request.owner));
         let of_disk = described::disk_of(&found) == Some(self.disk.to_string().as_str());
@@ -232,8 +237,8 @@ impl Cutting<'_> {
                 None => false,
             };
             match self.passing(found)? {
+                Some(Some(snapshot)) if is_fixed(&snapshot) => return Ok(snapshot),
                 Some(Some(snapshot)) => match &snapshot.status {
-                    Some(Status::Uploading | Status::Ready) => return Ok(snapshot),
                     Some(Status::Failed) => return Err(self.failed()),
                     Some(Status::Deleting) => return Err(self.gone("is being deleted")),
                     status => {
@@ -292,6 +297,11 @@ impl Cutting<'_> {
         self.request.notices.tell(format!("{what}: {words}"));
         self.last = Some(words);
     }
+}
+
+/// Whether a snapshot's point in time is fixed.
+fn is_fixed(snapshot: &Snapshot) -> bool {
+    matches!(snapshot.status, Some(Status::Uploading | Status::Ready))
 }
 
 /// An error with its causes.

@@ -130,7 +130,7 @@ impl State {
         if asked.method == Method::GET || target.verb() == "wait" || target.verb() == "testIamPermissions" {
             return self.read(target, asked);
         }
-        let told = format!("{} {} {}", asked.method, asked.path, asked.body);
+        let told = (format!("{} {}", asked.method, asked.path), asked.body.clone());
         let id = asked.query.get("requestId");
         if let Some(id) = id {
             rules::request_id(id)?;

@@ -14,6 +14,9 @@ use super::{ComputeOptions, NewDisk};
 /// What precedes a path in links.
 pub(super) const HOST: &str = "https://www.googleapis.com/compute/v1/";
 
+/// A request's method and path, and its body.
+pub(super) type Sent = (String, Value);
+
 pub(super) type Labels = BTreeMap<String, String>;
 
 /// A call that was received.
@@ -156,7 +159,7 @@ pub(super) struct State {
     /// By path.
     pub(super) operations: BTreeMap<String, Operation>,
     /// What was asked with a request id, and the path of the operation that was answered.
-    pub(super) requests: BTreeMap<String, (String, String)>,
+    pub(super) requests: BTreeMap<String, (Sent, String)>,
     pub(super) denied: BTreeSet<String>,
     /// The only permissions that there are; `None` means all.
     pub(super) granted: Option<BTreeSet<String>>,
