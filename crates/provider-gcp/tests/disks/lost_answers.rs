@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use provider::{SnapshotState, VolumeSnapshots};
-use sandbox::compute::{ComputeFault, ComputeOptions, Phase};
+use provider::{ErrorKind, SnapshotState, VolumeSnapshots};
+use sandbox::compute::{ComputeFault, ComputeOptions, NewDisk, Phase};
 
-use crate::place::{connect, count, cut, outcome, ready, request_ids, restore, sandbox};
+use crate::place::{connect, count, cut, outcome, ready, request_ids, restore, sandbox, words};
 
 #[tokio::test]
 async fn a_snapshot_whose_answer_was_lost_is_found_by_its_name() {
@@ -65,4 +65,20 @@ async fn a_deletion_whose_answer_was_lost_is_done_once() {
     assert_eq!(again.id, snapshot.id);
     pd.delete(&again.id).await.unwrap();
     assert!(server.snapshots().is_empty());
+}
+
+#[tokio::test]
+async fn a_failure_whose_acceptance_was_lost_is_found_out() {
+    let (server, _) = sandbox(ComputeOptions::default()).await;
+    let key = "projects/keys/locations/us/keyRings/r/cryptoKeys/k";
+    let disk = server.add_disk(NewDisk { kms_key: Some(key.to_owned()), ..NewDisk::default() });
+    server.deny_key(key);
+    server.add_fault(ComputeFault::lose_reply().on("disks.createSnapshot"));
+    let (mut request, told) = cut(&disk);
+    request.limit = Duration::from_secs(5);
+    let error = connect(&server).await.cut(&request).await.unwrap_err();
+    // Nobody polls the operation of the lost answer, so its snapshot is CREATING for ever; that is no point in time.
+    assert!(matches!(error.kind(), ErrorKind::Denied | ErrorKind::Timeout), "{}", words(&error));
+    assert!(told.lock().unwrap()[0].contains("was lost"), "{told:?}");
+    assert_eq!(count(&server, "disks.createSnapshot"), 1);
 }
