@@ -33,6 +33,8 @@ pub enum BucketPlace {
     Google {
         /// Bucket name.
         bucket: String,
+        /// The cluster's own key, if it has one in its secret: without, its pods have an identity.
+        credentials: Option<ServiceAccountKey>,
     },
     /// An Azure Blob container.
     Microsoft {
@@ -65,6 +67,16 @@ impl fmt::Debug for AccessKey {
     }
 }
 
+/// The JSON of a service account's key. Never shows in `Debug`.
+#[derive(Clone)]
+pub struct ServiceAccountKey(pub String);
+
+impl fmt::Debug for ServiceAccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServiceAccountKey(…)")
+    }
+}
+
 impl BucketLocation {
     /// The value of `STORAGE_BACKEND`.
     #[must_use]
@@ -84,7 +96,7 @@ impl BucketLocation {
         match &self.place {
             BucketPlace::S3 { bucket, endpoint: Some(endpoint), .. } => format!("s3://{bucket} at {endpoint}"),
             BucketPlace::S3 { bucket, .. } => format!("s3://{bucket}"),
-            BucketPlace::Google { bucket } => format!("gs://{bucket}"),
+            BucketPlace::Google { bucket, .. } => format!("gs://{bucket}"),
             BucketPlace::Microsoft { container, account } => format!("az://{account}/{container}"),
             BucketPlace::Local { host_path } => format!("file://{host_path} on the node"),
         }

@@ -52,9 +52,10 @@ const STORES: Kind = Kind::Choice(&["aws", "minio", "other"]);
 const ABOUT_OWNER: &str = "number of the AWS account that must own the bucket; another one's is not touched";
 const ABOUT_PAYER: &str = "we pay for our requests, where the bucket wants its requesters to";
 const ABOUT_CONTROL: &str = "new objects are the bucket owner's too, who may be another AWS account";
-const ABOUT_CLASS: &str = "class of storage of new objects, as STANDARD_IA; that of what is copied, if not set";
+const ABOUT_CLASS: &str =
+    "class of storage of new objects, as STANDARD_IA or NEARLINE; that of what is copied, if not set";
 const ABOUT_ENCRYPTION: &str =
-    "AES256, aws:kms, or id, alias or ARN of a KMS key for new objects; as the bucket says if not set";
+    "AES256, aws:kms, or id, alias or ARN of a KMS key for new objects, on Google the name of a Cloud KMS key; as the bucket says if not set";
 const ABOUT_STORE: &str = "which S3 it speaks: aws without an endpoint and other with one, if not set";
 
 /// Every setting. Secrets have none: settings name the environment variable or the file that holds them.
@@ -94,7 +95,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("bucket.session-token-env", Kind::Text, None, "environment variable with the session token"),
     field("bucket.path", Kind::Path, None, "LOCAL clusters: where the storage root is mounted on this machine"),
     field("vault.url", Kind::StoreUrl, None, "where recovery points are kept"),
-    field("vault.endpoint", Kind::Text, None, "endpoint of an S3-compatible store"),
+    field("vault.endpoint", Kind::Text, None, "endpoint of an S3-compatible store, or in place of Google's own"),
     field("vault.store", STORES, None, ABOUT_STORE),
     field("vault.region", Kind::Text, None, "region"),
     field("vault.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
@@ -106,7 +107,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("vault.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
     field("vault.session-token-env", Kind::Text, None, "environment variable with the session token"),
     field("clone.url", Kind::StoreUrl, None, "where each recovery point's clone gets a prefix of its own"),
-    field("clone.endpoint", Kind::Text, None, "endpoint of an S3-compatible store"),
+    field("clone.endpoint", Kind::Text, None, "endpoint of an S3-compatible store, or in place of Google's own"),
     field("clone.store", STORES, None, ABOUT_STORE),
     field("clone.region", Kind::Text, None, "region"),
     field("clone.path-style", Kind::Boolean, None, "bucket in the path, not in the host name"),
@@ -119,7 +120,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("clone.secret-access-key-env", Kind::Text, None, "environment variable with the secret key"),
     field("clone.session-token-env", Kind::Text, None, "environment variable with the session token"),
     field("drill.url", Kind::StoreUrl, None, "an empty bucket that belongs to drills alone, without a prefix"),
-    field("drill.endpoint", Kind::Text, None, "endpoint of an S3-compatible store"),
+    field("drill.endpoint", Kind::Text, None, "endpoint of an S3-compatible store, or in place of Google's own"),
     field(
         "drill.pachd-endpoint",
         Kind::Text,
@@ -167,6 +168,47 @@ pub(crate) const FIELDS: &[Field] = &[
     field("ebs.iops", Kind::Count, None, "I/O operations per second of restored volumes; the source's if not set"),
     field("ebs.throughput", Kind::Count, None, "MiB/s of restored volumes; the source's if not set"),
     field(
+        "gcs.credentials-file",
+        Kind::Path,
+        None,
+        "JSON file of a service account or of another identity, for gs:// buckets; Application Default Credentials if not set",
+    ),
+    field("gcs.user-project", Kind::Text, None, "project that pays for requests to gs:// buckets whose requesters pay"),
+    field(
+        "pd.project",
+        Kind::Text,
+        None,
+        "project of Persistent Disks; where snapshot.volume-provider is pd, that of the disk's handle if not set",
+    ),
+    field(
+        "pd.zone",
+        Kind::Text,
+        None,
+        "zone of a disk whose volume tells none; of a regional disk both, as us-central1-a__us-central1-b",
+    ),
+    field("pd.endpoint", Kind::Text, None, "URL of the Compute Engine service; Google's own if not set"),
+    field(
+        "pd.credentials-file",
+        Kind::Path,
+        None,
+        "JSON file of a service account or of another identity, for disks; Application Default Credentials if not set",
+    ),
+    field(
+        "pd.storage-location",
+        Kind::Text,
+        None,
+        "where snapshots of disks are stored, as us or us-central1; as the project's settings say if not set",
+    ),
+    field(
+        "pd.encrypt-with",
+        Kind::Text,
+        None,
+        "Cloud KMS key of restored disks, as projects/…/cryptoKeys/K; that of the disk that was cut if not set",
+    ),
+    field("pd.disk-type", Kind::Text, None, "type of restored disks; that of the disk that was cut if not set"),
+    field("pd.iops", Kind::Count, None, "provisioned operations per second of restored disks; the source's if not set"),
+    field("pd.throughput", Kind::Count, None, "provisioned MiB/s of restored disks; the source's if not set"),
+    field(
         "snapshot.fence",
         Kind::Choice(&["selector", "ports", "none"]),
         Some("selector"),
@@ -193,9 +235,9 @@ pub(crate) const FIELDS: &[Field] = &[
     ),
     field(
         "snapshot.volume-provider",
-        Kind::Choice(&["auto", "csi", "ebs"]),
+        Kind::Choice(&["auto", "csi", "ebs", "pd"]),
         Some("auto"),
-        "who snapshots the disk under etcd: the cluster's VolumeSnapshots (csi) or EC2 (ebs); auto takes csi for volumes of a CSI driver, and ebs for in-tree ones if ebs.region is set",
+        "who snapshots the disk under etcd: the cluster's VolumeSnapshots (csi), EC2 (ebs) or Compute Engine (pd); auto takes csi for volumes of a CSI driver, and for in-tree ones ebs if ebs.region is set, pd if pd.project is set",
     ),
     field(
         "snapshot.volume-class",

@@ -295,9 +295,19 @@ impl Config {
     pub(crate) fn ec2_snapshots_volumes(&self, in_tree: bool) -> bool {
         match self.text("snapshot.volume-provider") {
             Some("ebs") => true,
-            Some("csi") => false,
+            Some("csi" | "pd") => false,
             // A region that nobody named would have to be asked of the network.
             _ => in_tree && self.text("ebs.region").is_some(),
+        }
+    }
+
+    /// Whether Compute Engine snapshots Persistent Disks, in-tree ones or those of the CSI driver.
+    pub(crate) fn compute_engine_snapshots_volumes(&self, in_tree: bool) -> bool {
+        match self.text("snapshot.volume-provider") {
+            Some("pd") => true,
+            Some("csi" | "ebs") => false,
+            // Which project is asked is nothing to be guessed.
+            _ => in_tree && self.text("pd.project").is_some(),
         }
     }
 
@@ -363,7 +373,7 @@ impl Config {
     }
 
     /// A number that need not be set.
-    #[cfg(feature = "aws")]
+    #[cfg(any(feature = "aws", feature = "gcp"))]
     pub(crate) fn number_if_set(&self, path: &str) -> Option<u32> {
         match self.value(path) {
             Some(Value::Count(count)) => Some(u32::try_from(*count).unwrap_or(u32::MAX)),

@@ -7,7 +7,7 @@ use orchestrator::job::Opened;
 use orchestrator::{Error, ErrorKind, Result};
 use s3::{ClientKind, CredentialsConfig, Encryption, NewObjects, QuirkOverrides, S3Bucket, S3Config, StoreKind};
 
-use super::{S3Url, wait_for};
+use super::{BucketUrl, wait_for};
 use crate::config::{Config, StoreKeys, StoreOptions, StoreSection};
 
 /// A cluster's data bucket. What `[bucket]` sets wins over what the cluster's own secret says.
@@ -49,7 +49,7 @@ pub(super) fn open_data(
 pub(super) fn open(
     config: &Config,
     section: Option<StoreSection>,
-    place: &S3Url,
+    place: &BucketUrl,
     given: &StoreOptions,
 ) -> Result<Opened> {
     let configured = section.map(|section| config.store_options(section)).unwrap_or_default();

@@ -8,7 +8,7 @@ use provider_aws::{Needs, Place, Purpose, Volumes};
 use crate::cli::{Ended, Session};
 use crate::config::{Config, StoreSection};
 use crate::render::stdout_text;
-use crate::stores::S3Url;
+use crate::stores::BucketUrl;
 
 /// Which cloud's rights to print.
 #[derive(Debug, Subcommand)]
@@ -120,7 +120,7 @@ impl Aws {
             StoreSection::Clone => "clone.url",
             StoreSection::Bucket | StoreSection::Drill => "drill.url",
         })?;
-        Ok(S3Url::parse(url).and_then(|url| self.place(config, section, &url.bucket, &url.prefix)))
+        Ok(BucketUrl::parse_s3(url).and_then(|url| self.place(config, section, &url.bucket, &url.prefix)))
     }
 
     fn place(&self, config: &Config, section: StoreSection, bucket: &str, prefix: &str) -> Option<Place> {

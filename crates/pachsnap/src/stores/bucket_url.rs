@@ -1,8 +1,20 @@
-//! URLs of S3 buckets, as people write them and as manifests record them.
+//! URLs of buckets, as people write them and as manifests record them.
 
-/// `s3://bucket/prefix`, with `?endpoint=…` where a manifest names the store. Prefix and endpoint are percent-encoded.
+/// Who speaks for a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// `s3://`: Amazon S3, and stores that speak its protocol.
+    S3,
+    /// `gs://`: Google Cloud Storage.
+    Google,
+}
+
+/// `s3://bucket/prefix` or `gs://bucket/prefix`, with `?endpoint=…` where a manifest names the store. Prefix and endpoint are
+/// percent-encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct S3Url {
+pub(crate) struct BucketUrl {
+    /// Who speaks for it.
+    pub(crate) scheme: Scheme,
     /// Bucket name.
     pub(crate) bucket: String,
     /// What keys begin with: empty, or ending in a slash.
@@ -11,10 +23,14 @@ pub(crate) struct S3Url {
     pub(crate) endpoint: Option<String>,
 }
 
-impl S3Url {
-    /// Reads a URL; `None` for what is no URL of an S3 bucket.
+impl BucketUrl {
+    /// Reads a URL; `None` for what is no URL of a bucket.
     pub(crate) fn parse(url: &str) -> Option<Self> {
-        let rest = url.strip_prefix("s3://")?;
+        let (scheme, rest) = match url.split_once("://")? {
+            ("s3", rest) => (Scheme::S3, rest),
+            ("gs", rest) => (Scheme::Google, rest),
+            _ => return None,
+        };
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         if bucket.is_empty() || bucket.contains('@') {
@@ -28,7 +44,12 @@ impl S3Url {
         if !prefix.is_empty() && !prefix.ends_with('/') {
             prefix.push('/');
         }
-        Some(Self { bucket: bucket.to_owned(), prefix, endpoint })
+        Some(Self { scheme, bucket: bucket.to_owned(), prefix, endpoint })
+    }
+
+    /// The same, of an S3 bucket; `None` for others.
+    pub(crate) fn parse_s3(url: &str) -> Option<Self> {
+        Self::parse(url).filter(|url| url.scheme == Scheme::S3)
     }
 }
 
@@ -54,7 +75,7 @@ mod tests {
     use super::*;
 
     fn parsed(url: &str) -> Option<(String, String, Option<String>)> {
-        S3Url::parse(url).map(|url| (url.bucket, url.prefix, url.endpoint))
+        BucketUrl::parse(url).map(|url| (url.bucket, url.prefix, url.endpoint))
     }
 
     #[test]
@@ -67,7 +88,9 @@ mod tests {
         assert_eq!(parsed("s3://b/a/c"), expect("b", "a/c/", None));
         assert_eq!(parsed("s3://b/a%20c/"), expect("b", "a c/", None));
         assert_eq!(parsed("s3://b/p?endpoint=http%3A//127.0.0.1%3A9"), expect("b", "p/", Some("http://127.0.0.1:9")));
-        for wrong in ["s3://", "s3:///p", "s3://b?x=1", "s3://b/%zz", "s3://b/%4", "gs://b", "s3://key@b"] {
+        assert_eq!(BucketUrl::parse("gs://b/a").map(|url| (url.scheme, url.prefix)), Some((Scheme::Google, "a/".to_owned())));
+        assert!(BucketUrl::parse_s3("gs://b/a").is_none() && BucketUrl::parse_s3("s3://b/a").is_some());
+        for wrong in ["s3://", "s3:///p", "s3://b?x=1", "s3://b/%zz", "s3://b/%4", "az://b", "s3://key@b", "gs://"] {
             assert_eq!(parsed(wrong), None, "{wrong}");
         }
     }
