@@ -88,7 +88,7 @@ impl Cutting<'_> {
         };
         match found {
             Some(found) if is_fixed(&found) => return Ok(Some(found)),
-            Some(_) => return self.wait(None).await.map(Some),
+            Some(_) => return self.join(source.as_ref()).await,
             None => {}
         }
         let Some(source) = source.as_ref() else { return Ok(None) };
@@ -107,7 +107,21 @@ impl Cutting<'_> {
             return Err(error);
         }
         self.tell(&error, "the answer to createSnapshot was lost, and the snapshot is looked for");
-        if self.look_for(source).await? { self.wait(None).await.map(Some) } else { Ok(None) }
+        if self.look_for(source).await? { self.join(Some(source)).await } else { Ok(None) }
+    }
+
+    /// Waits for a snapshot that is there and whose operation is not known. Asking for it again makes none: it answers the operation if
+    /// the request id is that of the first request, and else that the name is taken.
+    async fn join(&mut self, source: Option<&Source>) -> Result<Option<Snapshot>> {
+        if let Some(source) = source {
+            match self.send(source).await {
+                Ok(begun) => return self.watch(begun).await,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) if error.retry() == Retry::Never => return Err(error),
+                Err(error) => self.tell(&error, "the operation of the snapshot could not be asked for"),
+            }
+        }
+        self.wait(None).await.map(Some)
     }
 
     /// Follows an operation that was answered to the point in time.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use google_cloud_compute_v1::model::{Snapshot, operation};
+use google_cloud_lro::Poller as _;
 use provider::{ErrorKind, Retry, VolumeSnapshots};
 use sandbox::compute::{ComputeFault, ComputeOptions, NewDisk, Phase};
 
@@ -15,11 +16,8 @@ async fn the_sdk_itself_answers_such_an_operation_as_a_success() {
     server.add_fault(ComputeFault::fail_operation("QUOTA_EXCEEDED", 403, "Quota 'SNAPSHOTS' exceeded."));
     let (disks, _) = clients(&server).await;
     let call = disks.create_snapshot().set_project(PROJECT).set_zone(ZONE).set_disk(name);
-    let mut told = call.set_body(Snapshot::new().set_name("s")).send().await.unwrap();
-    while told.status != Some(operation::Status::Done) {
-        let call = disks.get_operation().set_project(PROJECT).set_zone(ZONE).set_operation(told.name.unwrap());
-        told = call.send().await.unwrap();
-    }
+    let told = call.set_body(Snapshot::new().set_name("s")).poller().until_done().await.unwrap();
+    assert_eq!(told.status, Some(operation::Status::Done));
     assert_eq!(told.error.unwrap().errors[0].code.as_deref(), Some("QUOTA_EXCEEDED"));
     assert_eq!(told.http_error_status_code, Some(403));
     assert!(server.snapshots().is_empty());
