@@ -19,7 +19,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("provider-onprem", &["provider", "s3"]),
     ("sandbox", &["pachyderm"]),
     ("orchestrator", &["pachyderm", "provider"]),
-    ("pachsnap", &["orchestrator", "pachyderm", "provider", "provider-aws", "provider-onprem", "s3", "sandbox"]),
+    (
+        "pachsnap",
+        &["orchestrator", "pachyderm", "provider", "provider-aws", "provider-gcp", "provider-onprem", "s3", "sandbox"],
+    ),
     ("e2e", &["pachyderm", "sandbox"]),
 ];
 
@@ -27,8 +30,13 @@ const EDGES: &[(&str, &[&str])] = &[
 const FOR_TESTS: &[&str] = &["provider", "pachyderm", "sandbox"];
 
 /// Our own crates behind a cargo feature, wherever they are used.
-const OPTIONAL: &[(&str, &str)] =
-    &[("pachsnap", "provider-aws"), ("pachsnap", "provider-onprem"), ("pachsnap", "s3"), ("pachsnap", "sandbox")];
+const OPTIONAL: &[(&str, &str)] = &[
+    ("pachsnap", "provider-aws"),
+    ("pachsnap", "provider-gcp"),
+    ("pachsnap", "provider-onprem"),
+    ("pachsnap", "s3"),
+    ("pachsnap", "sandbox"),
+];
 
 /// Clouds and printing that the library must not know of.
 const KEPT_OUT: &[(&str, &[&str])] = &[

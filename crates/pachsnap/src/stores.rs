@@ -1,17 +1,23 @@
 //! The stores that this binary can open, with the options and keys of the configuration.
 
+mod bucket_url;
 #[cfg(feature = "onprem")]
 mod csi;
 #[cfg(feature = "onprem")]
 mod directory;
 #[cfg(feature = "aws")]
 mod ebs;
+#[cfg(feature = "gcp")]
+mod gcs_store;
 mod object_url;
+#[cfg(feature = "gcp")]
+mod pd;
 #[cfg(feature = "onprem")]
 mod s3_store;
-mod s3_url;
 #[cfg(not(feature = "aws"))]
 mod without_aws;
+#[cfg(not(feature = "gcp"))]
+mod without_gcp;
 #[cfg(not(feature = "onprem"))]
 mod without_onprem;
 
@@ -22,16 +28,21 @@ use orchestrator::manifest::EtcdVolumeRecord;
 use orchestrator::{Error, ErrorKind, Result};
 
 use crate::config::{Config, StoreOptions, StoreSection};
+pub(crate) use bucket_url::{BucketUrl, Scheme};
 #[cfg(feature = "aws")]
 use ebs::Ebs;
 #[cfg(feature = "aws")]
 pub(crate) use ebs::missing_rights;
+pub(crate) use gcs_store::{missing_data_permissions, missing_store_permissions};
 pub(crate) use object_url::ObjectUrl;
-pub(crate) use s3_url::S3Url;
+use pd::PersistentDisks;
+pub(crate) use pd::missing_disk_permissions;
 #[cfg(not(feature = "aws"))]
 use without_aws::Ebs;
 #[cfg(not(feature = "aws"))]
 pub(crate) use without_aws::missing_rights;
+#[cfg(not(feature = "gcp"))]
+use without_gcp::{gcs_store, pd};
 #[cfg(not(feature = "onprem"))]
 use without_onprem::{csi, directory, s3_store};
 
@@ -40,12 +51,13 @@ use without_onprem::{csi, directory, s3_store};
 pub(crate) struct ConfiguredStores {
     config: Config,
     ebs: Ebs,
+    persistent_disks: PersistentDisks,
 }
 
 impl ConfiguredStores {
     /// Stores of this configuration.
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, ebs: Ebs::default() }
+        Self { config, ebs: Ebs::default(), persistent_disks: PersistentDisks::default() }
     }
 
     /// Whose options and keys apply to a URL: those of the section whose own URL is the longest beginning of it.
@@ -73,7 +85,7 @@ impl ConfiguredStores {
             Error::new(ErrorKind::Configuration, format!("drill.url is {url:?}: {why}"))
                 .advise("name a bucket in an S3 store that is empty and belongs to drills alone: s3://bucket")
         };
-        let place = S3Url::parse(&url).ok_or_else(|| wrong("the bucket of a drill has to be in an S3 store"))?;
+        let place = BucketUrl::parse_s3(&url).ok_or_else(|| wrong("the bucket of a drill has to be in an S3 store"))?;
         if !place.prefix.is_empty() {
             return Err(wrong("pachd's keys begin at the root of a bucket, so it can't have a prefix"));
         }
@@ -104,17 +116,19 @@ impl ConfiguredStores {
         if url.starts_with("file:") {
             return directory::open_url(url);
         }
-        match S3Url::parse(url) {
-            Some(place) => s3_store::open(&self.config, self.section_of(url), &place, options),
+        let section = self.section_of(url);
+        match BucketUrl::parse(url) {
+            Some(place) if place.scheme == Scheme::S3 => s3_store::open(&self.config, section, &place, options),
+            Some(place) => gcs_store::open(&self.config, section, &place, options),
             None => Err(Error::new(ErrorKind::Configuration, format!("{url:?} is not the URL of a store"))
-                .advise("this build opens s3://bucket/prefix and file:///folder")),
+                .advise("pachsnap opens s3://bucket/prefix, gs://bucket/prefix and file:///folder")),
         }
     }
 }
 
 /// Waits for a store to be opened: folders are looked at, and an SDK may look for credentials in files and at the
 /// instance. Needs a runtime with several threads.
-#[cfg(any(feature = "aws", feature = "onprem"))]
+#[cfg(any(feature = "aws", feature = "gcp", feature = "onprem"))]
 fn wait_for<T>(opening: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(opening))
 }
@@ -133,7 +147,10 @@ impl Stores for ConfiguredStores {
                 )
                 .advise("mount that folder on this machine and name it by bucket.path")),
             },
-            BucketPlace::Google { .. } | BucketPlace::Microsoft { .. } => {
+            BucketPlace::Google { bucket, credentials } => {
+                gcs_store::open_data(&self.config, bucket, credentials.as_ref())
+            }
+            BucketPlace::Microsoft { .. } => {
                 Err(Error::new(ErrorKind::Configuration, format!("{} can't be opened", location.describe()))
                     .advise("this build has no provider for that cloud"))
             }
@@ -153,6 +170,9 @@ impl Stores for ConfiguredStores {
         if is_ebs(volume) && self.config.ec2_snapshots_volumes(!volume.is_csi()) {
             return self.ebs.open(&self.config, volume);
         }
+        if is_persistent_disk(volume) && self.config.compute_engine_snapshots_volumes(!volume.is_csi()) {
+            return self.persistent_disks.open(&self.config, volume);
+        }
         Ok(if volume.is_csi() { csi::open(&self.config, kubernetes, namespace, volume) } else { None })
     }
 }
@@ -160,6 +180,11 @@ impl Stores for ConfiguredStores {
 /// Whether a volume is one of EBS, in-tree or of its CSI driver.
 fn is_ebs(volume: &EtcdVolumeRecord) -> bool {
     matches!(volume.source.as_str(), "awsElasticBlockStore" | "csi:ebs.csi.aws.com")
+}
+
+/// Whether a volume is a Persistent Disk, in-tree or of its CSI driver.
+pub(crate) fn is_persistent_disk(volume: &EtcdVolumeRecord) -> bool {
+    matches!(volume.source.as_str(), "gcePersistentDisk" | "csi:pd.csi.storage.gke.io")
 }
 
 #[cfg(test)]
@@ -201,7 +226,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn unknown_schemes_are_refused() {
         let stores = stores("s3://backups", "s3://clones");
-        for url in ["gs://bucket", "backups", "s3://", "file://relative/folder"] {
+        for url in ["az://bucket", "backups", "s3://", "file://relative/folder"] {
             let error = stores.open_url(url).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
         }

@@ -133,6 +133,7 @@ async fn blocking<T: Send + 'static>(
 #[async_trait]
 impl Bucket for FileBucket {
     fn capabilities(&self) -> BucketCapabilities {
+            write_ramp: None,
         BucketCapabilities {
             listing_start: ListingStart::AfterAnyKey,
             page_keys: PAGE_KEYS,

@@ -23,6 +23,35 @@ pub struct BucketCapabilities {
     pub delete_keys: usize,
     /// Which keys the store holds exactly as written.
     pub keys: KeyRules,
+    /// How slowly writes have to begin, where the store says so.
+    pub write_ramp: Option<WriteRamp>,
+}
+
+/// How many writes a second a bucket takes at first, and how soon it takes more: it has to spread its keys over more servers meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteRamp {
+    /// Writes a second at the beginning; at least 1.
+    pub per_second: u32,
+    /// After so many seconds it takes twice as many; at least 1.
+    pub doubles_every_seconds: u32,
+}
+
+impl WriteRamp {
+    /// Writes a second, so many seconds after the first one.
+    #[must_use]
+    pub fn rate_after(&self, seconds: f64) -> f64 {
+        let doublings = seconds.max(0.0) / f64::from(self.doubles_every_seconds.max(1));
+        // Beyond that nobody asks for so much.
+        f64::from(self.per_second.max(1)) * doublings.min(20.0).exp2()
+    }
+
+    /// Seconds that so many writes take at least.
+    #[must_use]
+    pub fn seconds_for(&self, writes: f64) -> f64 {
+        let doubling = f64::from(self.doubles_every_seconds.max(1));
+        let first = f64::from(self.per_second.max(1)) * doubling / std::f64::consts::LN_2;
+        doubling * (writes.max(0.0) / first).ln_1p() / std::f64::consts::LN_2
+    }
 }
 
 /// Where a listing may begin.
@@ -95,7 +124,19 @@ pub struct VolumeCapabilities {
 
 #[cfg(test)]
 mod tests {
-    use super::KeyRules;
+    use super::{KeyRules, WriteRamp};
+
+    #[test]
+    fn a_ramp_doubles_and_tells_how_long_writes_take() {
+        let ramp = WriteRamp { per_second: 1000, doubles_every_seconds: 1200 };
+        assert_eq!((ramp.rate_after(0.0), ramp.rate_after(1200.0), ramp.rate_after(3600.0)), (1000.0, 2000.0, 8000.0));
+        assert!((ramp.seconds_for(10_000.0) - 10.0).abs() < 0.1);
+        // The mean of a doubling is 1 / ln 2 of its beginning.
+        let in_one = 1000.0 * 1200.0 / std::f64::consts::LN_2;
+        assert!((ramp.seconds_for(in_one) - 1200.0).abs() < 1e-6);
+        assert!((ramp.seconds_for(3.0 * in_one) - 2400.0).abs() < 1e-6);
+        assert_eq!(ramp.seconds_for(0.0), 0.0);
+    }
 
     const STRICT: KeyRules = KeyRules {
         empty_segments: false,

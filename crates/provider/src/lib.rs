@@ -26,7 +26,7 @@ pub use bucket::{
     Bucket, Checksum, ContentHeaders, Copied, CopyRequest, CopyToken, DeleteOutcome, GetRequest, ListRequest,
     ListToken, ObjectDetails, ObjectMeta, ObjectStream, ObjectVersion, Page, Put, PutMode, PutRequest, StorageClass,
 };
-pub use capabilities::{BucketCapabilities, KeyRules, ListingStart, VolumeCapabilities};
+pub use capabilities::{BucketCapabilities, KeyRules, ListingStart, VolumeCapabilities, WriteRamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use facts::{BucketFacts, Exposure, Facts, LifecycleRule, UnfinishedUpload};
 pub use key::Key;

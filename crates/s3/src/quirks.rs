@@ -126,6 +126,7 @@ impl Quirks {
             checked_put: self.checksums,
             metadata: true,
             delete_keys: 1000,
+            write_ramp: None,
             keys,
         }
     }

@@ -68,7 +68,11 @@ impl Context {
         let pace = Arc::new(Pace::new(spec.concurrency));
         let together = spec.slow_together.then(|| Arc::clone(&pace));
         Self {
-            shared: Arc::new(Shared { limits: Limits::new(spec.ceilings), sent: Default::default(), together }),
+            shared: Arc::new(Shared {
+                limits: Limits::new(spec.ceilings, spec.ramp.clone()),
+                sent: Default::default(),
+                together,
+            }),
             capabilities: Arc::new(spec.destination.capabilities()),
             spec: Arc::new(spec),
             pace,
@@ -109,6 +113,9 @@ impl Context {
     /// Waits until a request may be sent, and notes it.
     pub(super) async fn send(&self, sort: Sort) -> Sent {
         self.shared.limits.request().await;
+        if matches!(sort, Sort::Copy | Sort::Put | Sort::Delete) {
+            self.shared.limits.write().await;
+        }
         self.shared.sent[sort as usize].fetch_add(1, Ordering::Relaxed);
         self.pace.send()
     }

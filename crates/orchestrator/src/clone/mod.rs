@@ -74,7 +74,7 @@ pub use inventory::{Inventory, InventoryEntry, InventoryPart};
 pub use key_map::{KeyMap, KeyMapError};
 pub use known::Before;
 pub use ledger::Ledger;
-pub use limits::Ceilings;
+pub use limits::{Ceilings, RampedWrites};
 pub use lock::{DRILL_LOCK, Holder, IsDead, Lock, LockTimes, Writer, is_lock};
 pub use order::{CloneOrder, Kind, KindPrefixes};
 pub use overlap::overlap;

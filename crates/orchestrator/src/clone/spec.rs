@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use provider::{Bucket, Key};
 
-use super::limits::Ceilings;
+use super::limits::{Ceilings, RampedWrites};
 use super::{CloneError, CloneOrder, KeyMap, Result};
 use crate::retry::RetryPolicy;
 
@@ -59,12 +59,16 @@ pub struct CloneSpec {
     pub retry: RetryPolicy,
     /// Who hears of progress.
     pub progress: Arc<dyn CloneProgress>,
+    /// How slowly writes to the clone have to begin, over all passes with this spec.
+    pub ramp: Option<Arc<RampedWrites>>,
 }
 
 impl CloneSpec {
     /// A clone with the usual settings and patience, and nobody listening.
     pub fn new(source: Arc<dyn Bucket>, destination: Arc<dyn Bucket>, path: CopyPath, order: CloneOrder) -> Self {
+        let ramp = destination.capabilities().write_ramp.map(|ramp| Arc::new(RampedWrites::new(ramp)));
         Self {
+            ramp,
             source,
             destination,
             path,

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Container, Secret};
 use kube::Api;
 use pachyderm::layout::{Backend, Layout};
 
-use super::bucket_location::{AccessKey, BucketLocation, BucketPlace};
+use super::bucket_location::{AccessKey, BucketLocation, BucketPlace, ServiceAccountKey};
 use crate::error::{Error, ErrorKind, Result};
 
 /// pachd's environment, with values from Secrets resolved. Holds secrets: never shown.
@@ -111,7 +111,10 @@ impl Environment {
                 region: None,
                 credentials: self.key("MINIO_ID", "MINIO_SECRET", None),
             },
-            Backend::Google => BucketPlace::Google { bucket: self.need("GOOGLE_BUCKET")? },
+            Backend::Google => BucketPlace::Google {
+                bucket: self.need("GOOGLE_BUCKET")?,
+                credentials: self.get("GOOGLE_CRED").map(|key| ServiceAccountKey(key.to_owned())),
+            },
             Backend::Microsoft => BucketPlace::Microsoft {
                 container: self.need("MICROSOFT_CONTAINER")?,
                 account: self.need("MICROSOFT_ID")?,

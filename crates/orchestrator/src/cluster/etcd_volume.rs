@@ -10,6 +10,12 @@ use crate::manifest::EtcdVolumeRecord;
 /// Where a claim and a volume name their class in Kubernetes' older way, which every `pachctl deploy` uses.
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
+/// What volumes and nodes say of the zone they are in: the second name before Kubernetes 1.17.
+pub(crate) const ZONES: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
+
+/// What is between the zones of a volume that is in several, in the label of a PersistentVolume.
+pub(crate) const BETWEEN_ZONES: &str = "__";
+
 /// Reads the volumes of every etcd pod. A claim or volume that can't be read is named in `unread` instead.
 pub(super) async fn read(
     kubernetes: &kube::Client,
@@ -69,8 +75,9 @@ async fn resolve(
     let volume = volumes.get(&name).await?;
     let class = |annotations: &std::collections::BTreeMap<String, String>| annotations.get(CLASS_ANNOTATION).cloned();
     let (volume_class, claim_class) = (class(volume.annotations()), class(claim.annotations()));
+    let zone = zone_of(&volume);
     let volume_spec = volume.spec.unwrap_or_default();
-    let (source, id) = source_of(&volume_spec);
+    let (source, id) = source_of(&volume_spec, zone.as_deref());
     Ok(Some(EtcdVolumeRecord {
         pod: pod.to_owned(),
         claim: claim.metadata.name.clone().unwrap_or_default(),
@@ -85,8 +92,21 @@ async fn resolve(
     }))
 }
 
-/// Kind of a volume's source and the provider's name of the volume, for in-tree and CSI volumes.
-fn source_of(spec: &PersistentVolumeSpec) -> (String, String) {
+/// The zone that a volume says it is in, by its label or by the nodes that may use it; the zones of a regional disk joined as in the
+/// label: `us-central1-a__us-central1-b`.
+fn zone_of(volume: &PersistentVolume) -> Option<String> {
+    if let Some(zone) = ZONES.iter().find_map(|name| volume.labels().get(*name)) {
+        return Some(zone.clone());
+    }
+    let required = volume.spec.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
+    let mut of_nodes = required.node_selector_terms.iter().flat_map(|term| term.match_expressions.iter().flatten());
+    let zones = of_nodes.find(|wanted| ZONES.contains(&wanted.key.as_str()) && wanted.operator == "In")?;
+    zones.values.as_ref().filter(|values| !values.is_empty()).map(|values| values.join(BETWEEN_ZONES))
+}
+
+/// Kind of a volume's source and the provider's name of the volume, for in-tree and CSI volumes. A Persistent Disk is known only by its
+/// zone and name together.
+fn source_of(spec: &PersistentVolumeSpec, zone: Option<&str>) -> (String, String) {
     if let Some(csi) = &spec.csi {
         return (format!("csi:{}", csi.driver), csi.volume_handle.clone());
     }
@@ -94,7 +114,9 @@ fn source_of(spec: &PersistentVolumeSpec) -> (String, String) {
         return ("awsElasticBlockStore".to_owned(), ebs.volume_id.clone());
     }
     if let Some(disk) = &spec.gce_persistent_disk {
-        return ("gcePersistentDisk".to_owned(), disk.pd_name.clone());
+        let name = &disk.pd_name;
+        let id = zone.map_or_else(|| name.clone(), |zone| format!("gce://{zone}/{name}"));
+        return ("gcePersistentDisk".to_owned(), id);
     }
     if let Some(disk) = &spec.azure_disk {
         return ("azureDisk".to_owned(), disk.disk_uri.clone());
@@ -115,4 +137,35 @@ fn source_of(spec: &PersistentVolumeSpec) -> (String, String) {
         return ("cinder".to_owned(), disk.volume_id.clone());
     }
     ("other".to_owned(), String::new())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn id_of(metadata: serde_json::Value, affinity: serde_json::Value) -> String {
+        let disk = json!({"pdName": "etcd-disk", "fsType": "ext4"});
+        let volume = json!({"metadata": metadata, "spec": {"gcePersistentDisk": disk, "nodeAffinity": affinity}});
+        let volume: PersistentVolume = serde_json::from_value(volume).unwrap();
+        source_of(&volume.spec.clone().unwrap(), zone_of(&volume).as_deref()).1
+    }
+
+    fn nodes(key: &str, zones: &[&str]) -> serde_json::Value {
+        let term = json!({"matchExpressions": [{"key": key, "operator": "In", "values": zones}]});
+        json!({"required": {"nodeSelectorTerms": [term]}})
+    }
+
+    #[test]
+    fn a_persistent_disk_is_named_with_its_zone() {
+        let label = json!({"labels": {"failure-domain.beta.kubernetes.io/zone": "us-central1-a"}});
+        assert_eq!(id_of(label, json!(null)), "gce://us-central1-a/etcd-disk");
+        let regional = json!({"labels": {"topology.kubernetes.io/zone": "us-central1-a__us-central1-b"}});
+        assert_eq!(id_of(regional, json!(null)), "gce://us-central1-a__us-central1-b/etcd-disk");
+        let zone = nodes("topology.kubernetes.io/zone", &["us-central1-a", "us-central1-b"]);
+        assert_eq!(id_of(json!({}), zone), "gce://us-central1-a__us-central1-b/etcd-disk");
+        assert_eq!(id_of(json!({}), nodes("kubernetes.io/hostname", &["node-1"])), "etcd-disk");
+    }
 }

@@ -22,11 +22,12 @@ use pachyderm::client::Client;
 use pachyderm::etcd::EtcdClient;
 use provider::{Bucket, BucketFacts};
 
-pub use bucket_location::{AccessKey, BucketLocation, BucketPlace};
+pub use bucket_location::{AccessKey, BucketLocation, BucketPlace, ServiceAccountKey};
 pub(crate) use connection::etcd_of_pod;
 pub use connection::{Connection, PodPort, Pods, is_ready};
 pub use description::ClusterDescription;
 pub use discover::{connect_pachd, discover, etcd_volumes};
+pub(crate) use etcd_volume::{BETWEEN_ZONES, ZONES};
 pub(crate) use etcd_workload::EtcdWorkload;
 pub(crate) use ground::Ground;
 pub use services::EntryService;

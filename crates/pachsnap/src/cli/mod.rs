@@ -74,7 +74,7 @@ pub(crate) enum Command {
     /// Print the Kubernetes rights that a command needs, as YAML for `kubectl apply`
     Rbac(commands::rbac::Rbac),
     /// Print the rights that the cloud has to give
-    #[cfg(feature = "aws")]
+    #[cfg(any(feature = "aws", feature = "gcp"))]
     #[command(subcommand)]
     Iam(commands::iam::Iam),
     /// Take and check a recovery point of a recorded cluster on this machine; no cloud, no Kubernetes
@@ -111,7 +111,7 @@ impl Command {
             Self::Drill(command) => command.run(session).await,
             Self::Config(command) => command.run(session).await,
             Self::Rbac(command) => command.run(session),
-            #[cfg(feature = "aws")]
+            #[cfg(any(feature = "aws", feature = "gcp"))]
             Self::Iam(command) => command.run(session),
             #[cfg(feature = "demo")]
             Self::Demo(command) => command.run(session).await,

@@ -54,8 +54,7 @@ const ABOUT_PAYER: &str = "we pay for our requests, where the bucket wants its r
 const ABOUT_CONTROL: &str = "new objects are the bucket owner's too, who may be another AWS account";
 const ABOUT_CLASS: &str =
     "class of storage of new objects, as STANDARD_IA or NEARLINE; that of what is copied, if not set";
-const ABOUT_ENCRYPTION: &str =
-    "AES256, aws:kms, or id, alias or ARN of a KMS key for new objects, on Google the name of a Cloud KMS key; as the bucket says if not set";
+const ABOUT_ENCRYPTION: &str = "AES256, aws:kms, or id, alias or ARN of a KMS key for new objects, on Google the name of a Cloud KMS key; as the bucket says if not set";
 const ABOUT_STORE: &str = "which S3 it speaks: aws without an endpoint and other with one, if not set";
 
 /// Every setting. Secrets have none: settings name the environment variable or the file that holds them.

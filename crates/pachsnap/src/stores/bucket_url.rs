@@ -88,7 +88,10 @@ mod tests {
         assert_eq!(parsed("s3://b/a/c"), expect("b", "a/c/", None));
         assert_eq!(parsed("s3://b/a%20c/"), expect("b", "a c/", None));
         assert_eq!(parsed("s3://b/p?endpoint=http%3A//127.0.0.1%3A9"), expect("b", "p/", Some("http://127.0.0.1:9")));
-        assert_eq!(BucketUrl::parse("gs://b/a").map(|url| (url.scheme, url.prefix)), Some((Scheme::Google, "a/".to_owned())));
+        assert_eq!(
+            BucketUrl::parse("gs://b/a").map(|url| (url.scheme, url.prefix)),
+            Some((Scheme::Google, "a/".to_owned()))
+        );
         assert!(BucketUrl::parse_s3("gs://b/a").is_none() && BucketUrl::parse_s3("s3://b/a").is_some());
         for wrong in ["s3://", "s3:///p", "s3://b?x=1", "s3://b/%zz", "s3://b/%4", "az://b", "s3://key@b", "gs://"] {
             assert_eq!(parsed(wrong), None, "{wrong}");

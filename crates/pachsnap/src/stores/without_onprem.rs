@@ -41,7 +41,7 @@ pub(super) mod s3_store {
     use orchestrator::cluster::AccessKey;
     use orchestrator::job::Opened;
 
-    use super::super::S3Url;
+    use super::super::BucketUrl;
     use crate::config::{Config, StoreOptions, StoreSection};
 
     pub(in super::super) fn open_data(
@@ -54,7 +54,12 @@ pub(super) mod s3_store {
         Err(super::refusal())
     }
 
-    pub(in super::super) fn open(_: &Config, _: Option<StoreSection>, _: &S3Url, _: &StoreOptions) -> Result<Opened> {
+    pub(in super::super) fn open(
+        _: &Config,
+        _: Option<StoreSection>,
+        _: &BucketUrl,
+        _: &StoreOptions,
+    ) -> Result<Opened> {
         Err(super::refusal())
     }
 }

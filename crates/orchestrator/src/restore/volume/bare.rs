@@ -8,12 +8,10 @@ use serde_json::{Value, json};
 use super::super::RestoreSettings;
 use super::Chosen;
 use super::claim::{delete_claim, volume_of};
+use crate::cluster::{BETWEEN_ZONES, ZONES};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Target;
 use crate::pause::Patience;
-
-/// What nodes say of the zone they are in: the second name before Kubernetes 1.17.
-const ZONES: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
 
 /// A volume that no Kubernetes object stands for yet.
 pub(super) struct BareVolume<'a> {
@@ -106,7 +104,8 @@ fn objects(
     volume["spec"][kind] = source;
     if let Some(zone) = bare.zone {
         // One of the terms has to hold.
-        let terms = ZONES.map(|key| json!({"matchExpressions": [{"key": key, "operator": "In", "values": [zone]}]}));
+        let zones: Vec<&str> = zone.split(BETWEEN_ZONES).collect();
+        let terms = ZONES.map(|key| json!({"matchExpressions": [{"key": key, "operator": "In", "values": zones}]}));
         volume["spec"]["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": terms}});
     }
     let claim = json!({

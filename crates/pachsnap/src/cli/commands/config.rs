@@ -1,7 +1,7 @@
 //! `pachsnap config`
 
 use clap::{Args, Subcommand};
-use orchestrator::cluster::discover;
+use orchestrator::cluster::{BucketPlace, discover, etcd_volumes};
 use orchestrator::event::Events;
 use orchestrator::job::Stores as _;
 use orchestrator::outcome::exit_code;
@@ -13,7 +13,9 @@ use crate::cli::options::{PauseOptions, SnapshotOptions, StoreOptions};
 use crate::cli::{Ended, Session};
 use crate::config::{Config, StoreSection, show};
 use crate::render::{DocumentFormat, print_document, stdout_text};
-use crate::stores::missing_rights;
+use crate::stores::{
+    is_persistent_disk, missing_data_permissions, missing_disk_permissions, missing_rights, missing_store_permissions,
+};
 
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
@@ -111,6 +113,7 @@ async fn check(session: &Session, config: &Config) -> Vec<Checked> {
     all.push(checked("vault", vault(session, config).await));
     all.push(checked("clone", clone(session, config).await));
     all.extend(ec2(config).await.map(|result| checked("rights of EC2", result)));
+    all.extend(compute_engine(session, config).await.map(|result| checked("rights of Compute Engine", result)));
     all
 }
 
@@ -141,6 +144,10 @@ async fn kubernetes(session: &Session, config: &Config) -> Result<String, Error>
 async fn data(session: &Session, config: &Config) -> Result<String, Error> {
     let target = session.target(config).await?;
     let cluster = discover(&target, session.stores(config).as_ref(), &Events::nowhere()).await?;
+    if let BucketPlace::Google { bucket, credentials } = &cluster.location.place {
+        let missing = missing_data_permissions(config, bucket, credentials.as_ref()).await?;
+        ensure_none(&missing, &format!("gs://{bucket}"), "data-bucket")?;
+    }
     let page = cluster.bucket.list(&ListRequest { max_keys: 1, ..ListRequest::default() }).await?;
     if let Some(first) = page.objects.first() {
         cluster.bucket.head(&first.key).await?;
@@ -148,13 +155,41 @@ async fn data(session: &Session, config: &Config) -> Result<String, Error> {
     Ok(format!("{} can be listed and read", cluster.bucket.location()))
 }
 
+/// The permissions that a snapshot of the disks under etcd needs of Compute Engine; `None` where it makes none.
+async fn compute_engine(session: &Session, config: &Config) -> Option<Result<String, Error>> {
+    if !config.compute_engine_snapshots_volumes(true) || config.text("snapshot.volume") == Some("skip") {
+        return None;
+    }
+    let looked = async {
+        let volumes = etcd_volumes(&session.target(config).await?).await?;
+        let disks: Vec<_> = volumes.into_iter().filter(is_persistent_disk).collect();
+        let missing = missing_disk_permissions(config, &disks).await?;
+        ensure_none(&missing, &format!("{} disks", disks.len()), "disks")?;
+        Ok(format!("all that a snapshot needs of {} disks themselves", disks.len()))
+    };
+    Some(looked.await)
+}
+
+/// Refuses while permissions are missing.
+fn ensure_none(missing: &[&str], of: &str, place: &str) -> Result<(), Error> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Denied, format!("{of}: {} missing", missing.join(", ")))
+        .advise(format!("`pachsnap iam gcp --for snapshot --place {place}` prints a role")))
+}
+
 async fn vault(session: &Session, config: &Config) -> Result<String, Error> {
+    let url = config.require("vault.url")?;
+    ensure_none(&missing_store_permissions(config, StoreSection::Vault, url).await?, url, "stores")?;
     let vault = session.vault(config).await?;
     vault.check_usable().await?;
     Ok(format!("{} can be written, create-only, as {}", vault.location(), vault.cluster()))
 }
 
 async fn clone(session: &Session, config: &Config) -> Result<String, Error> {
+    let url = config.require("clone.url")?;
+    ensure_none(&missing_store_permissions(config, StoreSection::Clone, url).await?, url, "stores")?;
     let bucket = session.stores(config).open_url(config.require("clone.url")?)?.bucket;
     bucket.list(&ListRequest { max_keys: 1, ..ListRequest::default() }).await?;
     let now = jiff::Timestamp::now().as_nanosecond();

@@ -10,7 +10,7 @@ pub(crate) mod discover;
 pub(crate) mod drill;
 pub(crate) mod extract;
 pub(crate) mod finish;
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "gcp"))]
 pub(crate) mod iam;
 pub(crate) mod list;
 pub(crate) mod pause;

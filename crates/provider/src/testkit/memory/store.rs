@@ -62,6 +62,7 @@ impl State {
 impl MemoryStore {
     /// Everything a store can do, with pages of 1,000 keys and single copies of up to 5 GiB.
     pub const CAPABLE: BucketCapabilities = BucketCapabilities {
+        write_ramp: None,
         listing_start: ListingStart::AfterAnyKey,
         page_keys: 1000,
         single_copy_bytes: 5 << 30,

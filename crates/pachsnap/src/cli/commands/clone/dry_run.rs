@@ -45,6 +45,14 @@ pub(super) fn text(survey: &Survey, spec: &CloneSpec, amazon: bool) -> String {
     let ceiling = spec.ceilings.requests_per_second.map_or(COPIES_PER_SECOND, f64::from).min(COPIES_PER_SECOND);
     let calls = (requests.copies + requests.gets + requests.puts) as f64;
     let mut took = calls / ceiling;
+    let ramp = spec.destination.capabilities().write_ramp;
+    if let Some(ramp) = ramp {
+        took = took.max(ramp.seconds_for((requests.copies + requests.puts + requests.deletes) as f64));
+        let (first, minutes) = (ramp.per_second, ramp.doubles_every_seconds / 60);
+        lines.push(format!(
+            "writes     {first}/s at first, twice as many after each {minutes} minutes, as the store wants it"
+        ));
+    }
     if let Some(most) = spec.ceilings.bytes_per_second {
         took = took.max(survey.bytes_to_copy as f64 / most as f64);
     }
@@ -52,7 +60,10 @@ pub(super) fn text(survey: &Survey, spec: &CloneSpec, amazon: bool) -> String {
         CopyPath::ServerSide => "the store copies by itself",
         CopyPath::Streamed => "through this machine, so its network decides",
     };
-    lines.push(format!("time       about {} at {ceiling:.0} requests/s ({how})", seconds(took)));
+    lines.push(match ramp {
+        Some(_) => format!("time       at least {} ({how})", seconds(took)),
+        None => format!("time       about {} at {ceiling:.0} requests/s ({how})", seconds(took)),
+    });
     lines.push(if amazon {
         let writes = (requests.lists + requests.copies + requests.puts) as f64 * WRITES;
         let reads = (requests.gets + requests.heads) as f64 * READS;

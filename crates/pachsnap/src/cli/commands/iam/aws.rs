@@ -1,21 +1,13 @@
-//! `pachsnap iam`
+//! `pachsnap iam aws`
 
-use clap::{Args, Subcommand, ValueEnum};
-use orchestrator::outcome::exit_code;
+use clap::Args;
 use orchestrator::{Error, ErrorKind};
 use provider_aws::{Needs, Place, Purpose, Volumes};
 
-use crate::cli::{Ended, Session};
 use crate::config::{Config, StoreSection};
-use crate::render::stdout_text;
 use crate::stores::BucketUrl;
 
-/// Which cloud's rights to print.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Iam {
-    /// Print an IAM policy for Amazon's S3 and EC2
-    Aws(Aws),
-}
+use super::For;
 
 /// Options of `iam aws`.
 #[derive(Debug, Args)]
@@ -37,36 +29,16 @@ pub(crate) struct Aws {
     bucket_key: Vec<String>,
 }
 
-/// What rights are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum For {
-    /// `plan`, `snapshot` and `finish`
-    Snapshot,
-    /// `restore`
-    Restore,
-    /// `drill`
-    Drill,
-    /// `delete` and `prune`
-    Prune,
-}
-
-impl Iam {
-    /// Prints the rights. Asks nobody.
+impl Aws {
+    /// The policy, as JSON.
     ///
     /// # Errors
-    /// What is wrong with the configuration; when stdout can't be written to.
-    pub(crate) fn run(self, session: &Session) -> Result<u8, Ended> {
-        let Self::Aws(options) = self;
-        let config = session.config(&[])?;
-        let policy = serde_json::to_string_pretty(&options.policy(&config)?)
-            .map_err(|cause| Error::new(ErrorKind::Failed, "the policy can't be written as JSON").because(cause))?;
-        stdout_text(&format!("{policy}\n"))
-            .map_err(|cause| Error::new(ErrorKind::Failed, "the policy can't be written to stdout").because(cause))?;
-        Ok(exit_code::OK)
+    /// What the configuration doesn't say.
+    pub(super) fn text(&self, config: &Config) -> Result<String, Error> {
+        serde_json::to_string_pretty(&self.policy(config)?)
+            .map_err(|cause| Error::new(ErrorKind::Failed, "the policy can't be written as JSON").because(cause))
     }
-}
 
-impl Aws {
     fn policy(&self, config: &Config) -> Result<serde_json::Value, Error> {
         let purpose = match self.purpose {
             For::Snapshot => Purpose::Snapshot,
