@@ -133,8 +133,8 @@ async fn blocking<T: Send + 'static>(
 #[async_trait]
 impl Bucket for FileBucket {
     fn capabilities(&self) -> BucketCapabilities {
-            write_ramp: None,
         BucketCapabilities {
+            write_ramp: None,
             listing_start: ListingStart::AfterAnyKey,
             page_keys: PAGE_KEYS,
             single_copy_bytes: u64::MAX,

@@ -142,7 +142,7 @@ impl Pages {
             _ => self.request.token = page.next,
         }
         if let Some(after) = &self.range.after {
-            objects.retain(|object| object.key > *after);
+            objects.drain(..objects.partition_point(|object| object.key <= *after));
         }
         Ok(Some((objects, self.ended)))
     }
