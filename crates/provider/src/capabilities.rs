@@ -103,11 +103,25 @@ impl KeyRules {
             Some(_) => return false,
             None => key,
         };
-        body.split('/').all(|segment| {
-            (self.empty_segments || !segment.is_empty())
-                && (self.dot_segments || (segment != "." && segment != ".."))
-                && segment.len() <= self.max_segment_bytes
-        })
+        // Each key of a listing comes through here, so byte by byte and once.
+        let (mut length, mut dots) = (0, 0);
+        for byte in body.bytes() {
+            if byte != b'/' {
+                length += 1;
+                dots += usize::from(byte == b'.');
+            } else if self.holds_segment(length, dots) {
+                (length, dots) = (0, 0);
+            } else {
+                return false;
+            }
+        }
+        self.holds_segment(length, dots)
+    }
+
+    /// Whether a segment of so many bytes, so many of them dots, is held.
+    fn holds_segment(&self, length: usize, dots: usize) -> bool {
+        let is_dots = dots == length && (length == 1 || length == 2);
+        (self.empty_segments || length > 0) && (self.dot_segments || !is_dots) && length <= self.max_segment_bytes
     }
 }
 

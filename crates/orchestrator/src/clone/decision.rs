@@ -99,7 +99,7 @@ impl Decider {
             if !self.is_ours(object.key.as_str()) {
                 continue;
             }
-            let renamed = self.context.spec.rename(&object.key)?;
+            let renamed = self.context.spec.rename(&object.key, &self.context.capabilities.keys)?;
             let to = renamed.as_ref().unwrap_or(&object.key);
             if is_lock(to.as_str()) {
                 return Err(CloneError::KeyNotHeld {

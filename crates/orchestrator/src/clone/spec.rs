@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provider::{Bucket, Key};
+use provider::{Bucket, Key, KeyRules};
 
 use super::limits::{Ceilings, RampedWrites};
 use super::{CloneError, CloneOrder, KeyMap, Result};
@@ -88,18 +88,17 @@ impl CloneSpec {
         }
     }
 
-    /// The name of a key in the clone.
+    /// The name of a key in the clone, whose store has these rules.
     ///
     /// # Errors
     /// [`CloneError::KeyNotHeld`] when the clone's store would make another key of it, or the key map has no name for it.
-    pub(super) fn rename(&self, key: &Key) -> Result<Option<Key>> {
+    pub(super) fn rename(&self, key: &Key, rules: &KeyRules) -> Result<Option<Key>> {
         let not_held =
             || CloneError::KeyNotHeld { destination: self.destination.location(), key: key.as_str().to_owned() };
         let renamed = match self.key_map.is_identity() {
             true => None,
             false => Some(self.key_map.apply(key.as_str()).map(Key::new).ok_or_else(not_held)?),
         };
-        let rules = self.destination.capabilities().keys;
         if rules.holds(renamed.as_ref().unwrap_or(key).as_str()) { Ok(renamed) } else { Err(not_held()) }
     }
 

@@ -34,7 +34,8 @@ pub const DRILL_LOCK: &str = ".pachsnap-lock-drill";
 /// Whether a key of a clone, or of a bucket that is filled from one, is a lock, which is no part of it.
 #[must_use]
 pub fn is_lock(key: &str) -> bool {
-    key == KEY || key == DRILL_LOCK || key.starts_with(SHARDS)
+    // Hardly any key begins so.
+    key.starts_with('.') && (key == KEY || key == DRILL_LOCK || key.starts_with(SHARDS))
 }
 
 /// Who writes to a clone.
