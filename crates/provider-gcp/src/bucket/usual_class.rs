@@ -1,0 +1,32 @@
+//! The class that a bucket gives to objects that come without one.
+
+use provider::{ErrorKind, Result};
+
+use super::{GcsBucket, class, facts};
+
+/// The class of objects that are written without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UsualClass {
+    Is(&'static str),
+    /// Autoclass: Google chooses and changes it, whatever is said.
+    ByGoogle,
+    /// The right to ask is missing (`storage.buckets.get`).
+    Unknown,
+}
+
+impl GcsBucket {
+    /// Asked once.
+    pub(super) async fn usual_class(&self) -> Result<UsualClass> {
+        let ask = || async {
+            match facts::bucket(self).await {
+                Ok(found) if found.autoclass.as_ref().is_some_and(|autoclass| autoclass.enabled) => {
+                    Ok(UsualClass::ByGoogle)
+                }
+                Ok(found) => Ok(UsualClass::Is(class::name_of(class::told(&found.storage_class)))),
+                Err(error) if error.kind() == ErrorKind::Denied => Ok(UsualClass::Unknown),
+                Err(error) => Err(error),
+            }
+        };
+        self.inner.usual_class.get_or_try_init(ask).await.copied()
+    }
+}
