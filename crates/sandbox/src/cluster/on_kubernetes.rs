@@ -13,7 +13,10 @@ use tokio_util::sync::DropGuard;
 
 use super::etcd_on_node::{EtcdOnNode, keep_on_disk};
 use super::kubernetes_workers::KubernetesWorkers;
-use super::{BUCKET, ClusterOptions, Load, StartError, Storage, start_store};
+use super::stores::Stores;
+use super::{ClusterOptions, Load, StartError, Storage};
+#[cfg(feature = "gcs")]
+use crate::gcs::GcsServer;
 use crate::kubernetes::{Etcd, EtcdVolume, PachydermDeployment};
 use crate::pachd::recorded;
 use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
@@ -39,8 +42,11 @@ pub enum NodePorts {
 /// A recorded cluster in a namespace of a real Kubernetes. pachd, etcd and S3 stop when it is dropped; the namespace stays.
 #[derive(Debug)]
 pub struct ClusterOnKubernetes {
-    /// The store that holds the data bucket.
+    /// The store that holds the data bucket, unless that is elsewhere.
     pub s3: S3Server,
+    /// Cloud Storage, as in [`RecordedCluster::google`](super::RecordedCluster::google).
+    #[cfg(feature = "gcs")]
+    pub google: Option<Arc<GcsServer>>,
     /// pachd and its etcd.
     pub pachd: PachdServer,
     /// The namespace.
@@ -101,7 +107,7 @@ impl ClusterOnKubernetes {
         id: String,
         node_ports: NodePorts,
     ) -> Result<(), StartError> {
-        let backend = options.storage.backend(self.s3.addr().to_string(), options.access_key);
+        let backend = options.storage.backend(&options.bucket, self.s3.addr().to_string(), options.access_key);
         let mut deployment = PachydermDeployment::new(&self.namespace, backend);
         deployment.deployment_id = id;
         deployment.storage_v2 = options.storage_v2;
@@ -137,7 +143,7 @@ impl ClusterOnKubernetes {
         for (placeholder, value) in [
             ("__NAMESPACE__", namespace),
             ("__S3__", &cluster.s3.addr().to_string()),
-            ("__BUCKET__", BUCKET),
+            ("__BUCKET__", &options.bucket),
             ("__ACCESS_KEY__", &options.access_key.0),
             ("__SECRET_KEY__", &options.access_key.1),
             ("__HOST_PATH__", &host_path),
@@ -160,7 +166,7 @@ impl ClusterOnKubernetes {
         deployment_id: String,
     ) -> Result<Self, StartError> {
         let client = &kubernetes.client().await.map_err(unusable)?;
-        let (s3, recorded) = start_store(options, load).await?;
+        let (stores, recorded) = Stores::start(options, load).await?;
         create(client, namespace, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
             .await?;
         let workers = KubernetesWorkers::start(&kubernetes.kubeconfig().map_err(unusable)?, namespace)?;
@@ -176,7 +182,14 @@ impl ClusterOnKubernetes {
             },
         )
         .await?;
-        Ok(Self { s3, pachd, namespace: namespace.to_owned(), etcd: None })
+        Ok(Self {
+            s3: stores.s3,
+            #[cfg(feature = "gcs")]
+            google: stores.google,
+            pachd,
+            namespace: namespace.to_owned(),
+            etcd: None,
+        })
     }
 
     async fn create(

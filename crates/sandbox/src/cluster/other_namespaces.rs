@@ -11,11 +11,12 @@ use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::etcd_disk::{EtcdDisk, MountedDisk, claim_of};
-use super::{NAMESPACE, ServedBucket, ServedWorkers, Storage};
+use super::reachable_stores::ReachableStores;
+use super::served_bucket::ServedBucket;
+use super::{NAMESPACE, ServedWorkers};
 use crate::kubernetes::{CsiDriver, ForwardTarget, KubernetesView};
 use crate::pachd::recorded;
 use crate::pachd::{ExtractClock, PachdOptions, PachdServer};
-use crate::s3::BucketHandle;
 
 /// How soon a namespace is looked at again after a change: controllers make several at once.
 const SETTLE: Duration = Duration::from_millis(10);
@@ -24,12 +25,7 @@ const SETTLE: Duration = Duration::from_millis(10);
 pub(super) struct Nodes {
     pub(super) kubernetes: KubernetesView,
     pub(super) csi: Arc<CsiDriver>,
-    /// A bucket of the only store that there is.
-    pub(super) bucket: BucketHandle,
-    /// `host:port` of that store.
-    pub(super) store: String,
-    /// Access key and secret that it takes.
-    pub(super) keys: (String, String),
+    pub(super) stores: ReachableStores,
     pub(super) master_interval: Duration,
 }
 
@@ -124,8 +120,8 @@ impl Nodes {
         Some(Served { _pachd: server, _disk: on_claim.then(|| disk.start()) })
     }
 
-    /// The bucket that the storage secret names; `None` while it doesn't fit the only store, as a pachd that can't reach its
-    /// bucket does not start.
+    /// The bucket that the storage secret names; `None` while it fits none of the stores, as a pachd that can't reach
+    /// its bucket does not start.
     fn bucket_of(&self, namespace: &str) -> Option<ServedBucket> {
         let secret = self.kubernetes.object("secrets", namespace, "pachyderm-storage-secret")?;
         let value = |key: &str| {
@@ -136,21 +132,7 @@ impl Nodes {
         let containers = deployments.iter().flat_map(|one| one["spec"]["template"]["spec"]["containers"].as_array());
         let variables = containers.flatten().flat_map(|container| container["env"].as_array()).flatten();
         let backend = variables.into_iter().find(|variable| variable["name"] == "STORAGE_BACKEND")?["value"].clone();
-        let (prefix, storage, endpoint) = match backend.as_str()? {
-            "MINIO" => ("minio", Storage::Minio, value("minio-endpoint")?),
-            "AMAZON" if value("reverse").as_deref() == Some("true") => {
-                ("amazon", Storage::AmazonReversed, value("custom-endpoint")?)
-            }
-            "AMAZON" => ("amazon", Storage::Amazon, value("custom-endpoint")?),
-            _ => return None,
-        };
-        let keys = (value(&format!("{prefix}-id"))?, value(&format!("{prefix}-secret"))?);
-        let host = endpoint.split_once("://").map_or(endpoint.as_str(), |(_, host)| host);
-        if host != self.store || keys != self.keys {
-            tracing::warn!(namespace, endpoint, "pachd can't reach its bucket with what its secret says");
-            return None;
-        }
-        Some(ServedBucket::new(self.bucket.beside(&value(&format!("{prefix}-bucket"))?), &storage))
+        self.stores.bucket_of(namespace, backend.as_str()?, value)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! It has what other emulators lack: snapshots that are `CREATING` for a while and hold what the disk holds when that ends, then
 //! `UPLOADING`, then `READY` or `FAILED`; operations that are accepted and end `DONE` with an error; request ids; keys that can't
-//! be used, rights that are missing, rate limits, answers that are lost, listings that lag. It knows one bearer token, and it
-//! refuses fields that it doesn't know. From the public reference of the Compute Engine API v1.
+//! be used, rights that are missing, rate limits, answers that are lost, listings that lag. It knows one bearer token, and
+//! those that it is told of; it refuses fields that it doesn't know. From the public reference of the Compute Engine API v1.
 //!
 //! ```no_run
 //! # async fn demo() -> std::io::Result<()> {
@@ -47,11 +47,16 @@ pub use state::{Call, KnownSnapshot};
 
 use state::{Fate, Stage, State};
 
+/// Whether a bearer token is good.
+pub type TokenCheck = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// How a server behaves.
 #[derive(Clone)]
 pub struct ComputeOptions {
-    /// The only bearer token.
+    /// The only bearer token of this server itself.
     pub token: String,
+    /// Which tokens of another server of the same cloud are good too.
+    pub other_tokens: Option<TokenCheck>,
     /// Whether requests without a token are served too.
     pub anonymous: bool,
     /// The project of disks that name none.
@@ -80,6 +85,7 @@ impl Default for ComputeOptions {
     fn default() -> Self {
         Self {
             token: "sandbox".to_owned(),
+            other_tokens: None,
             anonymous: false,
             project: "sandbox".to_owned(),
             operation: Phase::looks(1),

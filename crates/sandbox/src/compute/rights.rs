@@ -57,7 +57,7 @@ impl State {
     pub(super) fn authenticate(&self, authorization: Option<&str>) -> Result<(), Refused> {
         let known = match authorization {
             None => self.options.anonymous,
-            Some(value) => value.strip_prefix("Bearer ").is_some_and(|token| token == self.options.token),
+            Some(value) => value.strip_prefix("Bearer ").is_some_and(|token| self.knows(token)),
         };
         if known && !self.expired {
             return Ok(());
@@ -65,6 +65,10 @@ impl State {
         let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
                        authentication credential.";
         Err(Refused::new(401, "authError", message))
+    }
+
+    fn knows(&self, token: &str) -> bool {
+        token == self.options.token || self.options.other_tokens.as_ref().is_some_and(|good| good(token))
     }
 
     pub(super) fn authorize(&mut self, target: &Target, body: &Value) -> Result<(), Refused> {

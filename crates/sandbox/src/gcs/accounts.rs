@@ -59,9 +59,18 @@ impl Accounts {
             return if self.anonymous { Ok("Anonymous caller".into()) } else { Err(Failure::no_token()) };
         };
         let token = authorization.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+        token.and_then(|token| self.account_of(token)).ok_or_else(Failure::wrong_token)
+    }
+
+    /// Whether a token was issued here and is good.
+    pub(super) fn knows(&self, token: &str) -> bool {
+        self.account_of(token).is_some()
+    }
+
+    fn account_of(&self, token: &str) -> Option<Arc<str>> {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let found = token.and_then(|token| tokens.get(token)).filter(|found| Instant::now() < found.over);
-        found.map(|found| Arc::clone(&found.account)).ok_or_else(Failure::wrong_token)
+        let found = tokens.get(token).filter(|found| Instant::now() < found.over);
+        found.map(|found| Arc::clone(&found.account))
     }
 }
 
@@ -77,14 +86,17 @@ mod tests {
     #[test]
     fn a_token_is_good_until_it_is_over_or_revoked() {
         let accounts = Accounts::new(Duration::from_secs(3600), false);
-        let token = headers(&format!("Bearer {}", accounts.issue("me@project")));
+        let issued = accounts.issue("me@project");
+        let token = headers(&format!("Bearer {issued}"));
         assert_eq!(accounts.account(&token).as_deref(), Ok("me@project"));
+        assert!(accounts.knows(&issued) && !accounts.knows("other"));
         for wrong in ["Bearer other", "Basic abc"] {
             assert_eq!(accounts.account(&headers(wrong)), Err(Failure::wrong_token()), "{wrong}");
         }
         assert_eq!(accounts.account(&HeaderMap::new()), Err(Failure::no_token()));
         accounts.revoke_all();
         assert_eq!(accounts.account(&token), Err(Failure::wrong_token()));
+        assert!(!accounts.knows(&issued));
 
         let short = Accounts::new(Duration::ZERO, true);
         let token = headers(&format!("Bearer {}", short.issue("me@project")));

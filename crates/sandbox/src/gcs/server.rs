@@ -81,6 +81,13 @@ impl GcsServer {
         self.shared.accounts.issue(&self.shared.options.account)
     }
 
+    /// Tells of a token whether this server gave it and it is still good: other services of the same cloud take it too.
+    #[must_use]
+    pub fn token_check(&self) -> Arc<dyn Fn(&str) -> bool + Send + Sync> {
+        let shared = Arc::clone(&self.shared);
+        Arc::new(move |token| shared.accounts.knows(token))
+    }
+
     /// From now on no token is good that was given so far.
     pub fn revoke_tokens(&self) {
         self.shared.accounts.revoke_all();

@@ -36,7 +36,7 @@ mod workers;
 pub use authorization::Rule;
 pub use controllers::{PodTiming, StorageTiming};
 pub use csi::{CSI_DRIVER, CsiCall, CsiDriver};
-pub use deployment::{Backend, Etcd, EtcdVolume, PachydermDeployment};
+pub use deployment::{Backend, Etcd, EtcdVolume, PachydermDeployment, TopologyLabels};
 pub use faults::{Fault, FaultAction};
 pub use port_forward::ForwardTarget;
 pub use request_log::LoggedRequest;

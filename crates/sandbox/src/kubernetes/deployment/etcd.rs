@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Backend, CSI_DRIVER, Etcd, EtcdVolume, PachydermDeployment};
+use super::{Backend, CSI_DRIVER, Etcd, EtcdVolume, PachydermDeployment, persistent_disk};
 
 /// The size of etcd's volume, in bytes: `10Gi`.
 pub(crate) const VOLUME_BYTES: u64 = 10 << 30;
@@ -70,9 +70,11 @@ fn storage_class(deployment: &PachydermDeployment) -> Option<Value> {
     if !deployment.own_volumes().is_empty() {
         return None;
     }
-    let (provisioner, kind) = match &deployment.backend {
-        Backend::Amazon { .. } => ("kubernetes.io/aws-ebs", "gp2"),
-        Backend::Google { .. } => ("kubernetes.io/gce-pd", "pd-ssd"),
+    let of_disk = deployment.etcd_volumes().iter().find_map(persistent_disk::class_of);
+    let (provisioner, kind) = match (of_disk, &deployment.backend) {
+        (Some(class), _) => class,
+        (None, Backend::Amazon { .. }) => ("kubernetes.io/aws-ebs", "gp2"),
+        (None, Backend::Google { .. }) => ("kubernetes.io/gce-pd", "pd-ssd"),
         _ => return None,
     };
     Some(json!({
@@ -89,7 +91,7 @@ fn source_of(volume: &EtcdVolume) -> Value {
     match volume {
         EtcdVolume::HostPath(path) => json!({"hostPath": {"path": path}}),
         EtcdVolume::AwsElasticBlockStore(id) => json!({"awsElasticBlockStore": {"fsType": "ext4", "volumeID": id}}),
-        EtcdVolume::GcePersistentDisk(name) => json!({"gcePersistentDisk": {"fsType": "ext4", "pdName": name}}),
+        EtcdVolume::GcePersistentDisk { name, .. } => json!({"gcePersistentDisk": {"fsType": "ext4", "pdName": name}}),
         EtcdVolume::AzureDisk(uri) => {
             let name = uri.rsplit('/').next().unwrap_or_default();
             json!({"azureDisk": {"fsType": "ext4", "diskName": name, "diskURI": uri, "kind": "Managed"}})
@@ -123,13 +125,15 @@ fn bound_claim(
     if let (Some(spec), Value::Object(source)) = (spec.as_object_mut(), source_of(source)) {
         spec.extend(source);
     }
+    let mut volume_metadata = json!({"name": volume, "labels": {"app": "etcd", "suite": "pachyderm"}});
+    persistent_disk::tell_place(source, &mut volume_metadata, &mut spec);
     let mut claim_metadata = deployment.metadata(claim, "etcd");
     claim_metadata["annotations"] = json!({CLASS_ANNOTATION: STORAGE_CLASS, "pv.kubernetes.io/bind-completed": "yes"});
     vec![
         json!({
             "apiVersion": "v1",
             "kind": "PersistentVolume",
-            "metadata": {"name": volume, "labels": {"app": "etcd", "suite": "pachyderm"}},
+            "metadata": volume_metadata,
             "spec": spec,
             "status": {"phase": "Bound"},
         }),

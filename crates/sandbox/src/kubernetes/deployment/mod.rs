@@ -4,12 +4,14 @@ mod access;
 mod dash;
 mod etcd;
 mod pachd;
+mod persistent_disk;
 mod storage_secret;
 
 use serde_json::{Value, json};
 
 use super::csi::CSI_DRIVER;
 pub(crate) use etcd::VOLUME_BYTES as ETCD_VOLUME_BYTES;
+pub use persistent_disk::TopologyLabels;
 
 /// Where the cluster keeps its objects, with what the storage secret holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +84,20 @@ pub enum EtcdVolume {
     HostPath(String),
     /// An in-tree EBS volume, as `aws://eu-west-1a/vol-0123`.
     AwsElasticBlockStore(String),
-    /// An in-tree persistent disk, by its name.
-    GcePersistentDisk(String),
+    /// An in-tree persistent disk.
+    GcePersistentDisk {
+        /// Its name.
+        name: String,
+        /// Its zone; those of a regional disk with `__` between them, as in the label: `us-central1-a__us-central1-b`.
+        zone: String,
+        /// How the PersistentVolume tells zone and region.
+        labels: TopologyLabels,
+    },
     /// An in-tree Azure disk, by its URI.
     AzureDisk(String),
     /// A volume of a CSI driver.
     Csi {
-        /// The driver (`ebs.csi.aws.com`). The sandbox's own serves its volume: the deployment gets a StorageClass and a
+        /// The driver (`ebs.csi.aws.com`, `pd.csi.storage.gke.io`). The sandbox's own serves its volume: the deployment gets a StorageClass and a
         /// VolumeSnapshotClass for it.
         driver: String,
         /// The driver's own id of the volume.
@@ -152,15 +161,18 @@ impl PachydermDeployment {
 
     /// The handles of those of etcd's volumes that are the sandbox's own CSI driver's.
     pub(crate) fn own_volumes(&self) -> Vec<&str> {
-        let volumes = match &self.etcd {
-            Etcd::StatefulSet(volumes) => volumes.as_slice(),
-            Etcd::Deployment(volume) => std::slice::from_ref(volume),
-        };
-        let own = volumes.iter().filter_map(|volume| match volume {
+        let own = self.etcd_volumes().iter().filter_map(|volume| match volume {
             EtcdVolume::Csi { driver, handle } if driver == CSI_DRIVER => Some(handle.as_str()),
             _ => None,
         });
         own.collect()
+    }
+
+    fn etcd_volumes(&self) -> &[EtcdVolume] {
+        match &self.etcd {
+            Etcd::StatefulSet(volumes) => volumes,
+            Etcd::Deployment(volume) => std::slice::from_ref(volume),
+        }
     }
 
     /// Metadata of an object that belongs to `app`.
