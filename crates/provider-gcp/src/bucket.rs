@@ -28,7 +28,7 @@ use async_trait::async_trait;
 use provider::{
     Bucket, BucketCapabilities, BucketFacts, Copied, CopyRequest, CopyToken, DeleteOutcome, Error, ErrorKind, Facts,
     GetRequest, Key, ListRequest, ListingStart, ObjectMeta, ObjectStream, Page, Put, PutRequest, Result, StorageClass,
-    UnfinishedUpload,
+    UnfinishedUpload, WriteRamp,
 };
 use tokio::sync::OnceCell;
 
@@ -43,6 +43,11 @@ use usual_class::UsualClass;
 /// Bytes of an object up to which one call is sure to copy it. The service answers a call after half a minute, which moves many times
 /// as much even between continents.
 const ONE_CALL: u64 = 256 << 20;
+
+/// Writes a second that a bucket takes at first, and after how many seconds it takes twice as many. From Google's "Request rate and access
+/// distribution guidelines".
+const WRITES_PER_SECOND: u32 = 1000;
+const DOUBLES_EVERY_SECONDS: u32 = 20 * 60;
 
 /// A bucket of Cloud Storage, or a prefix of one.
 ///
@@ -76,6 +81,7 @@ struct Terms {
     class: Option<&'static StorageClass>,
     kms_key: Option<String>,
     rewrite_bytes: Option<i64>,
+    writes_per_second: u32,
     timeouts: GcsTimeouts,
 }
 
@@ -105,6 +111,7 @@ impl GcsBucket {
             class: class.transpose()?,
             kms_key: config.kms_key.clone(),
             rewrite_bytes: config.rewrite_bytes_per_call,
+            writes_per_second: config.writes_per_second.unwrap_or(WRITES_PER_SECOND),
             timeouts: config.timeouts,
         };
         let target = Target {
@@ -221,6 +228,10 @@ impl Bucket for GcsBucket {
             metadata: true,
             delete_keys: delete::KEYS,
             keys: names::rules(&self.inner.place.prefix),
+            write_ramp: Some(WriteRamp {
+                per_second: self.inner.terms.writes_per_second,
+                doubles_every_seconds: DOUBLES_EVERY_SECONDS,
+            }),
         }
     }
 

@@ -70,6 +70,7 @@ fn described(
         user_project: config.text("gcs.user-project").map(str::to_owned),
         storage_class: options.storage_class,
         kms_key: options.encrypt_with,
+        writes_per_second: config.number_if_set("gcs.writes-per-second"),
         rewrite_bytes_per_call: options.copy_part_bytes.and_then(|bytes| i64::try_from(bytes).ok()),
         ..GcsConfig::new(bucket)
     })
@@ -122,8 +123,7 @@ pub(crate) async fn missing_store_permissions(
 
 async fn missing(config: GcsConfig, place: RoleOn) -> Result<Vec<&'static str>> {
     let name = config.bucket.clone();
-    let missing =
-        async { GcsBucket::open(&config).await?.missing_permissions(&Purpose::Snapshot.permissions(place)).await };
+    let missing = async { GcsBucket::open(&config)?.missing_permissions(&Purpose::Snapshot.permissions(place)).await };
     missing.await.map_err(|cause| {
         Error::new(ErrorKind::Configuration, format!("gs://{name} can't be asked for its permissions")).because(cause)
     })
@@ -136,7 +136,7 @@ fn connect(config: GcsConfig) -> Result<Opened> {
         None => "gs:google".to_owned(),
     };
     let name = config.bucket.clone();
-    let bucket = wait_for(GcsBucket::open(config)).map_err(|cause| {
+    let bucket = wait_for(async { GcsBucket::open(&config) }).map_err(|cause| {
         Error::new(ErrorKind::Configuration, format!("bucket {name:?} of Google Cloud Storage can't be opened"))
             .because(cause)
             .advise("see `gcloud auth application-default login`, or name a file with gcs.credentials-file")

@@ -49,6 +49,7 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) async fn connect(options: &PdOptions) -> Result<Self> {
+        let credentials = options.credentials.credentials()?;
         let failed = |error: google_cloud_gax::client_builder::Error| {
             let kind = if error.is_default_credentials() { ErrorKind::Unauthenticated } else { ErrorKind::Invalid };
             Error::new(kind, "connect", "Compute Engine").with_source(error)
@@ -59,9 +60,7 @@ impl Clients {
                 if let Some(endpoint) = &options.endpoint {
                     builder = builder.with_endpoint(endpoint);
                 }
-                if let Some(credentials) = &options.credentials {
-                    builder = builder.with_credentials(credentials.clone());
-                }
+                builder = builder.with_credentials(credentials.clone());
                 builder.with_attempt_timeout(options.answer_limit).build().await.map_err(failed)?
             }};
         }

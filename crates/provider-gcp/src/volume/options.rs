@@ -1,12 +1,11 @@
 //! How Persistent Disks are snapshotted.
 
-use std::fmt;
 use std::time::Duration;
 
-use google_cloud_auth::credentials::Credentials;
+use crate::GoogleCredentials;
 
 /// How Persistent Disks are snapshotted, and what is chosen for disks made of snapshots.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct PdOptions {
     /// Project of the disks, and of the disks that are made.
     pub project: Option<String>,
@@ -14,8 +13,8 @@ pub struct PdOptions {
     pub zone: Option<String>,
     /// URL of the Compute Engine service; absent for Google's own.
     pub endpoint: Option<String>,
-    /// Who asks; absent for the Application Default Credentials.
-    pub credentials: Option<Credentials>,
+    /// Who asks.
+    pub credentials: GoogleCredentials,
     /// Where snapshots are stored: a multi-region (`us`, `eu`, `asia`) or a region. Absent means Google's choice: the project's snapshot
     /// settings, else the multi-region next to the disk.
     pub storage_location: Option<String>,
@@ -43,7 +42,7 @@ impl Default for PdOptions {
             project: None,
             zone: None,
             endpoint: None,
-            credentials: None,
+            credentials: GoogleCredentials::Default,
             storage_location: None,
             disk_type: None,
             iops: None,
@@ -54,18 +53,5 @@ impl Default for PdOptions {
             answer_limit: Duration::from_secs(20),
             lookup_limit: Duration::from_secs(5),
         }
-    }
-}
-
-impl fmt::Debug for PdOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PdOptions")
-            .field("project", &self.project)
-            .field("zone", &self.zone)
-            .field("endpoint", &self.endpoint)
-            .field("storage_location", &self.storage_location)
-            .field("disk_type", &self.disk_type)
-            .field("kms_key", &self.kms_key)
-            .finish_non_exhaustive()
     }
 }

@@ -42,7 +42,7 @@ impl VolumeFixture for Fixture {
 
     async fn wrong_credentials(&self) -> Option<Arc<dyn VolumeSnapshots>> {
         let mut options = options(&self.server.endpoint());
-        options.credentials = Some(credentials("nobody"));
+        options.credentials = provider_gcp::GoogleCredentials::Given(credentials("nobody"));
         Some(Arc::new(PdSnapshots::connect(options).await.unwrap()))
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn options(endpoint: &str) -> PdOptions {
     PdOptions {
         project: Some(PROJECT.to_owned()),
         endpoint: Some(endpoint.to_owned()),
-        credentials: Some(credentials("sandbox")),
+        credentials: provider_gcp::GoogleCredentials::Given(credentials("sandbox")),
         poll: Duration::from_millis(20),
         available_limit: Duration::from_secs(5),
         answer_limit: Duration::from_secs(5),
