@@ -18,8 +18,31 @@ pub struct Bench {
     pub cluster: RecordedCluster,
     folder: TempDir,
     environment: Mutex<Vec<(String, String)>>,
-    /// The vault's server, unless the vault is a folder.
+    /// The vault's server, unless the vault is a folder or in Cloud Storage.
     server: Mutex<Option<Arc<S3Server>>>,
+    pub(crate) usual: Mutex<Usual>,
+}
+
+/// What stands in every configuration of a bench.
+#[derive(Clone, Debug)]
+pub(crate) struct Usual {
+    /// Lines of `[vault]`.
+    pub(crate) vault: String,
+    /// Lines of `[clone]`.
+    pub(crate) clones: String,
+    /// Other sections.
+    pub(crate) sections: String,
+    /// More lines of `[snapshot]`.
+    pub(crate) snapshot: String,
+}
+
+impl Usual {
+    /// Vault and clones in a folder.
+    fn in_folder(folder: &Path) -> Self {
+        let place = |name: &str| format!("url = \"file://{}/{name}\"\n", folder.display());
+        let (vault, clones) = (place("vault"), place("clones"));
+        Self { vault, clones, sections: String::new(), snapshot: String::new() }
+    }
 }
 
 impl Bench {
@@ -43,7 +66,9 @@ impl Bench {
     pub async fn of(cluster: RecordedCluster) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         cluster.kubernetes.write_kubeconfig(&folder.path().join("kubeconfig")).expect("the kubeconfig can be written");
-        let bench = Self { cluster, folder, environment: Mutex::default(), server: Mutex::default() };
+        let usual = Mutex::new(Usual::in_folder(folder.path()));
+        let bench = Self { cluster, folder, environment: Mutex::default(), server: Mutex::default(), usual };
+        bench.use_google();
         bench.write_config("");
         bench.wait_until_ready().await;
         bench
@@ -69,13 +94,18 @@ impl Bench {
     /// # Panics
     /// When the folder is gone.
     pub fn write_config(&self, more: &str) {
+        let Usual { vault, clones, sections, snapshot } = self.usual();
         let config = format!(
             "[cluster]\nname = \"alpha\"\nnamespace = \"{NAMESPACE}\"\nkubeconfig = \"{folder}/kubeconfig\"\n\n\
-             [vault]\nurl = \"file://{folder}/vault\"\n\n[clone]\nurl = \"file://{folder}/clones\"\n\n\
-             [snapshot]\nstaging = \"{folder}/staging\"\nopen-commits = \"record\"\npoll = \"50ms\"\n{more}",
+             [vault]\n{vault}\n[clone]\n{clones}\n{sections}\
+             [snapshot]\nstaging = \"{folder}/staging\"\nopen-commits = \"record\"\npoll = \"50ms\"\n{snapshot}{more}",
             folder = self.folder().display()
         );
         std::fs::write(self.folder().join("pachsnap.toml"), config).expect("the configuration can be written");
+    }
+
+    pub(crate) fn usual(&self) -> Usual {
+        self.usual.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces a part of the configuration.
@@ -168,6 +198,10 @@ impl Bench {
                 Some(run.to_owned())
             });
         }
+        if let Some(vault) = self.google_vault() {
+            let runs = vault.keys().into_iter().filter_map(|key| key.strip_prefix("alpha/").map(str::to_owned));
+            return runs.filter_map(|key| Some(key.strip_suffix(file)?.strip_suffix('/')?.to_owned())).next();
+        }
         let entries = std::fs::read_dir(self.vault().join("alpha")).ok()?;
         let mut runs = entries.filter_map(Result::ok).filter(|entry| entry.path().join(file).exists());
         runs.next().map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -179,7 +213,10 @@ impl Bench {
     /// When there is none.
     pub fn manifest(&self) -> serde_json::Value {
         let run = self.run_with("manifest.json").expect("there is a manifest");
-        let text = std::fs::read(self.vault().join("alpha").join(run).join("manifest.json")).expect("it can be read");
+        let text = match self.google_vault() {
+            Some(vault) => vault.get(&format!("alpha/{run}/manifest.json")).expect("it is there").bytes.to_vec(),
+            None => std::fs::read(self.vault().join("alpha").join(run).join("manifest.json")).expect("it can be read"),
+        };
         serde_json::from_slice(&text).expect("it is JSON")
     }
 

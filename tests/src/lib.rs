@@ -4,6 +4,7 @@ mod bench;
 mod binary;
 mod clone_command;
 mod folder;
+mod google;
 mod hold;
 mod loaders;
 mod measure;

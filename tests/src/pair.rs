@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pachyderm::client::{Address, Client, ClientOptions};
 use pachyderm::etcd::proto::KeyValue;
-use sandbox::cluster::{BUCKET, ClusterOptions, NAMESPACE, RecordedCluster};
+use sandbox::cluster::{ClusterOptions, NAMESPACE, RecordedCluster, Storage};
 use sandbox::pachd::{AuthOptions, AuthToken};
 
+use crate::bench::Usual;
 use crate::binary::{Ended, Running, start};
 use crate::{Bench, assert_said};
 
@@ -73,12 +75,26 @@ impl Pair {
     /// As [`Self::with`].
     pub async fn of(source: Bench, target: ClusterOptions) -> Self {
         assert_said(&source.run(&["snapshot"]).await, 0, &[]);
-        let target = RecordedCluster::gamma(target).await.expect("the empty cluster can be served");
+        let target =
+            RecordedCluster::gamma(Self::beside(&source, target)).await.expect("the empty cluster can be served");
         let config = source.folder().join("target.toml");
         let pair = Self { source, target, config };
         pair.write_config("");
         pair.wait_until_ready().await;
         pair
+    }
+
+    /// A target in the Cloud Storage of the source, if it has one, as there is one for all clusters. Its bucket has a name of its own.
+    #[must_use]
+    pub fn beside(source: &Bench, target: ClusterOptions) -> ClusterOptions {
+        match source.google() {
+            Some(google) if target.google_of.is_none() => ClusterOptions {
+                google_of: Some(Arc::clone(google)),
+                bucket: "pachyderm-restored".to_owned(),
+                ..target
+            },
+            _ => target,
+        }
     }
 
     /// Puts a new, empty cluster into the place of the target.
@@ -90,7 +106,8 @@ impl Pair {
         self.put_target(target.expect("the empty cluster can be served")).await;
     }
 
-    /// Puts this cluster into the place of the target.
+    /// Puts this cluster into the place of the target. The configuration stays: one on Google after one that isn't needs
+    /// [`Self::write_config`].
     ///
     /// # Panics
     /// When its kubeconfig can't be written.
@@ -104,13 +121,28 @@ impl Pair {
     /// # Panics
     /// When the folder is gone.
     pub fn write_config(&self, more: &str) {
+        let Usual { vault, .. } = self.source.usual();
         let text = format!(
             "[cluster]\nname = \"alpha\"\nnamespace = \"{NAMESPACE}\"\nkubeconfig = \"{folder}/target.kubeconfig\"\n\n\
-             [vault]\nurl = \"file://{folder}/vault\"\n\n\
+             [vault]\n{vault}\n{}\
              [snapshot]\nstaging = \"{folder}/staging\"\npoll = \"50ms\"\nstall = \"30s\"\n{more}",
+            self.google_sections(),
             folder = self.source.folder().display()
         );
         std::fs::write(&self.config, text).expect("the configuration can be written");
+    }
+
+    /// What the target's configuration has to say of Cloud Storage.
+    fn google_sections(&self) -> String {
+        let mut sections = String::new();
+        let Usual { clones, .. } = self.source.usual();
+        if clones.contains("gs://") {
+            sections.push_str(&format!("[clone]\n{clones}\n"));
+        }
+        if let (Storage::Google, Some(google)) = (self.target.storage(), &self.target.google) {
+            sections.push_str(&format!("[bucket]\nendpoint = \"{}\"\n\n", google.endpoint()));
+        }
+        sections
     }
 
     async fn wait_until_ready(&self) {
@@ -130,7 +162,9 @@ impl Pair {
     pub fn start(&self, arguments: &[&str]) -> Running {
         let config = self.config.display().to_string();
         let all = arguments.iter().map(|word| (*word).to_owned()).chain(["--config".to_owned(), config]);
-        start(self.source.folder(), [("PATH", "/usr/bin:/bin")], all)
+        let metadata = self.target.google.as_ref().map(|google| google.metadata_host());
+        let metadata = metadata.iter().map(|host| ("GCE_METADATA_HOST", host.as_str()));
+        start(self.source.folder(), [("PATH", "/usr/bin:/bin")].into_iter().chain(metadata), all)
     }
 
     /// Runs the binary against the target to its end.
@@ -159,10 +193,7 @@ impl Pair {
 
     /// Objects in the target's bucket, by key.
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut objects = BTreeMap::new();
-        let bucket = self.target.s3.bucket(BUCKET);
-        bucket.for_each("", |key, object| drop(objects.insert(key.to_owned(), object.bytes.to_vec())));
-        objects
+        self.target.objects().into_iter().map(|(key, bytes)| (key, bytes.to_vec())).collect()
     }
 
     /// Everything of the target that a refused restore must leave as it is.
