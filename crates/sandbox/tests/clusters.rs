@@ -78,7 +78,7 @@ async fn keys_are_those_of_the_storage_and_map_back_to_the_listing() {
     assert_eq!(listed.len(), 118);
     for storage in ALL {
         let (cluster, _client) = serve(storage.clone(), false).await;
-        let keys = cluster.s3.bucket(BUCKET).keys();
+        let keys: Vec<String> = cluster.objects().into_keys().collect();
         let layout = storage.layout();
         assert!(keys.iter().all(|key| layout.classify(key) != KeyKind::Foreign));
         let begins = |start: &str| keys.iter().all(|key| key.starts_with(start));
