@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Described {
-    pub(super) class: String,
+    class: String,
     content_type: String,
     content_encoding: String,
     cache_control: String,

@@ -42,11 +42,13 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use google_cloud_storage::model::Object;
+
     use super::*;
 
     #[test]
     fn a_token_is_read_back_and_others_are_refused() {
-        let described = Some(Described { class: "NEARLINE".to_owned(), ..Described::default() });
+        let described = Some(Described::of(&Object::new(), "NEARLINE"));
         let progress =
             Progress { rewrite: Some("t".to_owned()), described, step: Some(1 << 20), ..Progress::default() };
         assert_eq!(Progress::parse(&progress.token().unwrap()).unwrap(), progress);
