@@ -163,6 +163,14 @@ impl Running {
         self.stdout.abort();
     }
 
+    /// Whether it has ended by now.
+    ///
+    /// # Panics
+    /// When the system can't tell.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked for").is_some()
+    }
+
     /// Kills it at once, if it hasn't ended yet.
     ///
     /// # Panics

@@ -20,7 +20,8 @@ fn rule(action: &str, class: &str, condition: Condition) -> Rule {
 #[tokio::test]
 async fn a_bucket_tells_all_that_a_plan_asks() {
     let server = server().await;
-    let old = Condition { age_days: Some(30), matches_prefix: vec!["tmp/".into(), "log/".into()], ..Condition::default() };
+    let old =
+        Condition { age_days: Some(30), matches_prefix: vec!["tmp/".into(), "log/".into()], ..Condition::default() };
     let replaced = Condition { num_newer_versions: Some(3), ..Condition::default() };
     let cold = Condition { matches_storage_class: vec!["STANDARD".into()], ..Condition::default() };
     server.bucket("data").set(|facts| {
