@@ -23,7 +23,15 @@ async fn a_large_body_goes_in_chunks_and_a_small_one_at_once() {
         let before = server.request_count(Operation::WriteChunk);
         let put = bucket.put(request).await.unwrap();
         let chunks = server.request_count(Operation::WriteChunk) - before;
-        assert_eq!(chunks, match key { "told" => 2, "untold" => 3, _ => 0 }, "{key}");
+        assert_eq!(
+            chunks,
+            match key {
+                "told" => 2,
+                "untold" => 3,
+                _ => 0,
+            },
+            "{key}"
+        );
         let there = server.bucket("data").get(key).unwrap();
         assert!(there.bytes == bytes, "{key}");
         let meta = head(&bucket, key).await;

@@ -21,11 +21,8 @@ struct Fixture {
 
 impl Fixture {
     async fn start(prefix: &'static str) -> Self {
-        let options = GcsOptions {
-            rewrite_bytes_per_call: Some(MIB),
-            rewrite_always_in_steps: true,
-            ..GcsOptions::default()
-        };
+        let options =
+            GcsOptions { rewrite_bytes_per_call: Some(MIB), rewrite_always_in_steps: true, ..GcsOptions::default() };
         let server = GcsServer::start(options).await.unwrap();
         Self { server, prefix, made: AtomicUsize::new(0) }
     }
