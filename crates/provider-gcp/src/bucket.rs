@@ -30,7 +30,6 @@ use provider::{
     GetRequest, Key, ListRequest, ListingStart, ObjectMeta, ObjectStream, Page, Put, PutRequest, Result, StorageClass,
     UnfinishedUpload, WriteRamp,
 };
-use tokio::sync::OnceCell;
 
 pub use facts::GcsFacts;
 
@@ -38,7 +37,6 @@ use crate::config::{GcsConfig, GcsTimeouts};
 use crate::error::refused;
 use connections::{Connections, Target};
 use location::{Location, plain_endpoint};
-use usual_class::UsualClass;
 
 /// Bytes of an object up to which one call is sure to copy it. The service answers a call after half a minute, which moves many times
 /// as much even between continents.
@@ -71,7 +69,7 @@ struct Inner {
     location: String,
     /// Where the last copy came from, as a URL and taken apart: usually the next one comes from there too.
     source: Mutex<Option<Arc<(String, Location)>>>,
-    usual_class: OnceCell<UsualClass>,
+    usual_class: usual_class::Known,
 }
 
 /// On what terms requests are made, and what new objects are to be.
@@ -126,7 +124,7 @@ impl GcsBucket {
 
     fn over(connections: Arc<Connections>, terms: Arc<Terms>, place: Location) -> Self {
         let (parent, location) = (place.resource(), place.to_string());
-        let (source, usual_class) = (Mutex::default(), OnceCell::new());
+        let (source, usual_class) = (Mutex::default(), usual_class::Known::default());
         Self { inner: Arc::new(Inner { connections, terms, place, parent, location, source, usual_class }) }
     }
 

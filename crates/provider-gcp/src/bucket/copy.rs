@@ -68,7 +68,11 @@ async fn begin(bucket: &GcsBucket, request: &CopyRequest<'_>, source: &Source) -
     let wanted = class::name_of(terms.class.or(request.class));
     let usual = bucket.usual_class().await?;
     let mut progress = Progress { kms_key: terms.kms_key.clone(), step: terms.rewrite_bytes, ..Progress::default() };
-    if usual == UsualClass::ByGoogle || usual == UsualClass::Is(wanted) {
+    if usual == UsualClass::ByGoogle {
+        return Ok(progress);
+    }
+    progress.class = Some(wanted.to_owned());
+    if usual == UsualClass::Is(wanted) {
         return Ok(progress);
     }
     let found = Box::pin(object(bucket, &source.parent, &source.full, COPY)).await?;
@@ -129,6 +133,12 @@ fn copied(
     }
     let object = answer.resource.ok_or_else(|| broken("a rewrite that is done without an object"))?;
     let meta = meta::of(request.to.clone(), object).ok_or_else(|| broken("a copy without generation or size"))?;
+    if progress.class.is_some_and(|wanted| wanted != class::name_of(meta.class)) {
+        // The next attempt asks for the bucket's usual class again, and says the wanted one.
+        bucket.inner.usual_class.forget();
+        let why = "the copy got another class than it was to have: the bucket's usual one was changed meanwhile";
+        return Err(refused(ErrorKind::Unavailable, COPY, bucket.resource(full), why));
+    }
     Ok(Copied::Done(meta))
 }
 

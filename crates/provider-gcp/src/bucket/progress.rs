@@ -12,6 +12,9 @@ pub(super) struct Progress {
     /// Google's token; none before the first call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) rewrite: Option<String>,
+    /// The class that the copy is to have; none where Google chooses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) class: Option<String>,
     /// The copy's class, headers and metadata, where they are said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) described: Option<Described>,

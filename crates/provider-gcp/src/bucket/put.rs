@@ -1,6 +1,6 @@
 //! Writes over the JSON API: one request for what is small, a resumable upload in chunks for the rest.
 //!
-//! Memory: a write holds at most [`CHUNK`] bytes and two chunks of the caller's. The SDK keeps one chunk of a resumable upload
+//! Memory: a write holds at most [`CHUNK`] bytes and three pieces of the caller's stream. The SDK keeps one chunk of a resumable upload
 //! until the store has it; a small body is collected before it is sent.
 
 use std::collections::VecDeque;

@@ -1,6 +1,9 @@
 //! The class that a bucket gives to objects that come without one.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use provider::{ErrorKind, Result};
+use tokio::sync::OnceCell;
 
 use super::{GcsBucket, class, facts};
 
@@ -14,8 +17,23 @@ pub(super) enum UsualClass {
     Unknown,
 }
 
+/// What is known of it: asked once, and again when an answer shows that it is another one by now.
+#[derive(Default)]
+pub(super) struct Known(Mutex<Arc<OnceCell<UsualClass>>>);
+
+impl Known {
+    fn cell(&self) -> Arc<OnceCell<UsualClass>> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The next copy asks again.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+}
+
 impl GcsBucket {
-    /// Asked once.
+    /// The class, asked for if it is not known.
     pub(super) async fn usual_class(&self) -> Result<UsualClass> {
         let ask = || async {
             match facts::bucket(self).await {
@@ -27,6 +45,6 @@ impl GcsBucket {
                 Err(error) => Err(error),
             }
         };
-        self.inner.usual_class.get_or_try_init(ask).await.copied()
+        self.inner.usual_class.cell().get_or_try_init(ask).await.copied()
     }
 }

@@ -29,7 +29,10 @@ async fn call(bucket: &GcsBucket, operation: Operation) -> Result<(), Error> {
             let request = copy(bucket, "key", "copied", &head(bucket, "key").await);
             bucket.copy_from(&request).await.map(drop)
         }
-        Operation::DeleteObject => bucket.delete(&[Key::new("copied")]).await?.remove(0).result,
+        Operation::DeleteObject => {
+            bucket.put(PutRequest::bytes("deleted", PutMode::Overwrite, "x")).await?;
+            bucket.delete(&[Key::new("deleted")]).await?.remove(0).result
+        }
         other => panic!("no call sends {other}"),
     }
 }
@@ -62,7 +65,7 @@ async fn each_fault_is_told_once_with_its_kind() {
             call(&bucket, operation).await.unwrap();
             let before = server.request_count(operation);
             server.faults().add(FaultRule::new(fault.clone()).on(operation));
-            let error = call(&bucket, operation).await.unwrap_err();
+            let Err(error) = call(&bucket, operation).await else { panic!("{operation} went well with {fault:?}") };
             assert_eq!((error.kind(), error.retry()), (kind, retry), "{operation} {fault:?}: {error:?}");
             assert!(error.resource().starts_with("gs://data/"), "{error}");
             let cause = std::error::Error::source(&error).unwrap();

@@ -1,7 +1,10 @@
 //! Bytes: large ones in chunks, broken ones never taken for whole.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use provider::{Bucket as _, Checksum, ErrorKind, GetRequest, ObjectVersion, PutMode, PutRequest};
 use sandbox::gcs::{Fault, FaultRule, Operation};
@@ -39,6 +42,50 @@ async fn a_large_body_goes_in_chunks_and_a_small_one_at_once() {
         assert_eq!(meta.checksum, Some(Checksum::Crc32c(crc32c::crc32c(&bytes))), "{key}");
         let again = bucket.put(PutRequest::bytes(key, PutMode::CreateOnly, bytes)).await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::AlreadyExists, "{key}");
+    }
+}
+
+/// A chunk that is counted while somebody keeps it.
+struct Counted {
+    bytes: Vec<u8>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_is_never_kept_whole() {
+    const CHUNKS: usize = 64;
+    let server = server().await;
+    let bucket = open(&server, "data");
+    for (key, told) in [("told", true), ("untold", false)] {
+        let (alive, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let body = {
+            let (alive, most) = (Arc::clone(&alive), Arc::clone(&most));
+            stream::iter(0..CHUNKS).map(move |_| {
+                let now = alive.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now, Ordering::SeqCst);
+                Ok(Bytes::from_owner(Counted { bytes: vec![7; 1 << 20], alive: Arc::clone(&alive) }))
+            })
+        };
+        let size = told.then_some((CHUNKS as u64) << 20);
+        let request = PutRequest { body: body.boxed(), size, ..PutRequest::bytes(key, PutMode::Overwrite, "") };
+        bucket.put(request).await.unwrap();
+        assert_eq!(server.bucket("data").get(key).unwrap().bytes.len(), CHUNKS << 20);
+        // Eight on their way, one more that was read to know that the body is large, one held back, one just made.
+        let most = most.load(Ordering::SeqCst);
+        assert!((8..=11).contains(&most), "{key}: {most} chunks of 1 MiB were alive at once");
+        assert_eq!(alive.load(Ordering::SeqCst), 0, "{key}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use provider::{Bucket as _, Copied, CopyRequest, CopyToken, ErrorKind, ObjectVersion};
+use provider::{Bucket as _, Copied, CopyRequest, CopyToken, ErrorKind, ObjectVersion, Retry};
 use provider_gcp::{GcsBucket, GcsConfig};
 use sandbox::gcs::{Fault, FaultRule, Object, ObjectHeaders, Operation, Permissions};
 
@@ -97,6 +97,34 @@ async fn a_copy_has_the_class_of_its_source_wherever_it_goes() {
     }
     // The class is asked for once a value.
     assert_eq!(server.request_count(Operation::GetBucket), 4);
+}
+
+#[tokio::test]
+async fn a_usual_class_that_changes_meanwhile_is_asked_for_again() {
+    let server = server().await;
+    server.bucket("data").put("k", "v", Some(headers()));
+    let (source, destination) = (open(&server, "data"), open(&server, "clone"));
+    let _ = server.bucket("clone");
+    let meta = head(&source, "k").await;
+    let request = copy(&source, "k", "copy", &meta);
+    destination.copy_from(&request).await.unwrap();
+    server.bucket("clone").set(|facts| facts.storage_class = "COLDLINE".into());
+    let error = destination.copy_from(&request).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Again));
+    destination.copy_from(&request).await.unwrap();
+    let there = server.bucket("clone").get("copy").unwrap();
+    assert_eq!((&*there.storage_class, &*there.headers), ("STANDARD", &headers()));
+}
+
+#[tokio::test]
+async fn google_chooses_the_class_where_it_may() {
+    let server = server().await;
+    server.bucket("data").put_object("k", Object { storage_class: "NEARLINE".into(), ..Object::plain("v") });
+    server.bucket("clone").set(|facts| facts.autoclass = true);
+    let (source, destination) = (open(&server, "data"), open(&server, "clone"));
+    let request = copy(&source, "k", "copy", &head(&source, "k").await);
+    let Copied::Done(done) = destination.copy_from(&request).await.unwrap() else { panic!("small") };
+    assert_eq!(done.class, None);
 }
 
 #[tokio::test]
