@@ -43,6 +43,10 @@ pub struct Facts {
     pub exposure: Option<Exposure>,
     /// Whether those who ask pay for their requests, and have to say that they know.
     pub requester_pays: Option<bool>,
+    /// Why nothing should be kept in it, if so: a sentence without its end.
+    pub unfit: Option<String>,
+    /// What else a person should know who keeps something in it, a sentence each without its end.
+    pub cautions: Vec<String>,
 }
 
 /// A rule by which a bucket deletes or moves objects by itself.

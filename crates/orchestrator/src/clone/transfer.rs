@@ -55,6 +55,10 @@ async fn copy_in_store(context: &Context, object: &ObjectMeta, to: &Key) -> Resu
     }
     let mut unfinished = UnfinishedCopy::default();
     let copied = copy_steps(context, object, to, &mut unfinished).await;
+    if unfinished.is_kept() {
+        // A store that did not finish it in one call, though it usually does.
+        return Box::pin(settle(context, object, unfinished, copied)).await;
+    }
     if copied.is_err() {
         unfinished.abandon().await;
     }

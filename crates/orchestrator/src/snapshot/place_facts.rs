@@ -25,7 +25,12 @@ impl Place<'_> {
                 "it must be private, since anybody could read the cluster's data there: change that, or choose another one in [{what}]"
             )));
         }
-        let mut warnings = Vec::new();
+        if let Some(why) = &facts.unfit {
+            return Err(Error::new(ErrorKind::Vault, format!("the bucket of the {what} {url} can't be used: {why}"))
+                .advise(format!("choose another bucket in [{what}]")));
+        }
+        let mut warnings: Vec<String> =
+            facts.cautions.iter().map(|caution| format!("the bucket of the {what} {url}: {caution}")).collect();
         if facts.exposure.is_none() {
             warnings.push(self.privacy_unknown());
         }
@@ -181,5 +186,15 @@ mod tests {
         );
         assert_eq!(compare_encryption(&with("AES256"), &with("aws:kms"), "s3://c"), None);
         assert_eq!(compare_encryption(&Facts::default(), &with("AES256"), "s3://c"), None);
+    }
+
+    #[test]
+    fn what_a_store_says_of_itself_is_told() {
+        let cautious = Facts { cautions: vec!["it forgets".to_owned()], ..Facts::default() };
+        let warnings = CLONE.judge(&cautious, Expiry::Refuse).unwrap();
+        assert!(warnings[0].ends_with("clones: it forgets"), "{warnings:?}");
+        let unfit = Facts { unfit: Some("folders are real there".to_owned()), ..Facts::default() };
+        let refused = CLONE.judge(&unfit, Expiry::Refuse).unwrap_err();
+        assert!(refused.to_string().contains("can't be used: folders are real there"), "{refused}");
     }
 }

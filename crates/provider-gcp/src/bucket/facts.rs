@@ -72,7 +72,27 @@ pub(super) async fn facts(bucket: &GcsBucket) -> Result<Facts> {
         }),
         requester_pays: Some(found.billing.is_some_and(|billing| billing.requester_pays)),
         region: Some(found.location),
+        unfit: own.hierarchical_namespace.then(|| {
+            "it has a hierarchical namespace, whose folders are real: names with a leading slash or with empty parts, as Pachyderm has \
+             them, are not known to be kept there"
+                .to_owned()
+        }),
+        cautions: cautions(&own),
     })
+}
+
+/// What a person should know who keeps something in such a bucket.
+fn cautions(own: &GcsFacts) -> Vec<String> {
+    let mut cautions = Vec::new();
+    if let Some(kept) = own.soft_delete {
+        let days = kept.as_secs().div_ceil(24 * 60 * 60);
+        cautions.push(format!("what is deleted there costs for {days} days more, for so long it could be restored"));
+    }
+    if own.autoclass {
+        cautions
+            .push("Google chooses the class of its objects (Autoclass), whatever clone.storage-class says".to_owned());
+    }
+    cautions
 }
 
 pub(super) fn of_google(found: &Bucket) -> GcsFacts {

@@ -32,6 +32,8 @@ impl BucketFacts for FileBucket {
                 encryption: None,
                 requester_pays: Some(false),
                 exposure: Some(if open { Exposure::Public } else { Exposure::Private }),
+                unfit: None,
+                cautions: Vec::new(),
             })
         })
         .await

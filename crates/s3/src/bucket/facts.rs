@@ -27,7 +27,9 @@ pub(super) async fn facts(bucket: &S3Bucket) -> Result<Facts> {
         exposure(bucket),
         requester_pays(bucket)
     )?;
-    Ok(Facts { region, versioning, object_lock, lifecycle, encryption, exposure, requester_pays })
+    let known =
+        Facts { region, versioning, object_lock, lifecycle, encryption, exposure, requester_pays, ..Facts::default() };
+    Ok(known)
 }
 
 /// One fact: known, known by the code that says "not set", or not to be known. What may pass is an error.
