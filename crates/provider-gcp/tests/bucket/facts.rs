@@ -58,8 +58,12 @@ async fn a_bucket_tells_all_that_a_plan_asks() {
         encryption: Some("Cloud KMS with projects/p/cryptoKeys/k".to_owned()),
         exposure: Some(Exposure::Private),
         requester_pays: Some(false),
+        unfit: None,
+        cautions: vec!["what is deleted there costs for 7 days more, for so long it could be restored".to_owned()],
     };
-    assert_eq!(bucket.facts().await.unwrap(), wanted);
+    let told = bucket.facts().await.unwrap();
+    assert!(told.unfit.as_deref().is_some_and(|why| why.contains("hierarchical namespace")), "{told:?}");
+    assert_eq!(Facts { unfit: None, ..told }, wanted);
     let own = bucket.google_facts().await.unwrap();
     assert_eq!((own.location_type.as_str(), own.storage_class.as_str()), ("region", "STANDARD"));
     assert_eq!((own.retention, own.retention_locked), (Some(Duration::from_secs(86_400)), true));
