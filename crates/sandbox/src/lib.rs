@@ -18,7 +18,7 @@ pub mod iam;
 pub mod kubernetes;
 #[cfg(feature = "pachd")]
 pub mod pachd;
-#[cfg(any(feature = "minio", feature = "moto"))]
+#[cfg(any(feature = "fake-gcs", feature = "minio", feature = "moto"))]
 pub mod programs;
 #[cfg(feature = "s3")]
 pub mod s3;

@@ -1,5 +1,7 @@
 //! Real servers, started as processes: on loopback, in a temporary folder, gone when their value or the test process is.
 
+#[cfg(feature = "fake-gcs")]
+pub mod fake_gcs;
 mod folder;
 #[cfg(feature = "programs")]
 pub mod kubernetes;
