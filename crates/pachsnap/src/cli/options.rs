@@ -36,7 +36,7 @@ macro_rules! settings {
 settings! {
     /// Where recovery points are.
     StoreOptions {
-        /// Where recovery points are kept: s3://bucket/prefix or file:///folder
+        /// Where recovery points are kept: s3://bucket/prefix, gs://bucket/prefix or file:///folder
         #[arg(value_name = "URL", help_heading = "Stores")]
         vault: "vault" => "vault.url",
         /// Name of the cluster in the vault; the namespace's name if not given
@@ -63,7 +63,7 @@ settings! {
 settings! {
     /// How a snapshot runs, apart from its pause.
     SnapshotOptions {
-        /// Where each recovery point's clone gets a prefix of its own: s3://bucket/prefix or file:///folder
+        /// Where each recovery point's clone gets a prefix of its own: s3://bucket/prefix, gs://bucket/prefix or file:///folder
         #[arg(value_name = "URL", help_heading = "Stores")]
         clone: "clone" => "clone.url",
         /// Folder for parts on their way to the vault

@@ -26,7 +26,7 @@ pub(crate) struct Extract {
     /// Also the content of every block, as plain `pachctl extract` does; not for a URL
     #[arg(long)]
     with_objects: bool,
-    /// File that is created, or a URL (s3://bucket/key or file:///folder/name); `-` or nothing means stdout
+    /// File that is created, or a URL (s3://bucket/key, gs://bucket/key or file:///folder/name); `-` or nothing means stdout
     #[arg(short, long, value_name = "FILE|URL")]
     output: Option<String>,
 }

@@ -31,7 +31,7 @@ pub(crate) struct Restore {
     /// By which path the metadata comes back
     #[arg(long, value_enum, required_unless_present = "stream")]
     from: Option<Way>,
-    /// What `pachctl extract` wrote, instead of a recovery point: a file, or a URL (s3://bucket/key, file:///folder/name); the
+    /// What `pachctl extract` wrote, instead of a recovery point: a file, or a URL (s3://bucket/key, gs://bucket/key, file:///folder/name); the
     /// target's bucket must hold the objects, unless they are in it
     #[arg(long, value_name = "FILE|URL", conflicts_with_all = ["run", "from"])]
     stream: Option<String>,

@@ -10,13 +10,13 @@ use crate::render::EventFormat;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Where both are in the same store, it copies by itself. What is done is kept: the same command goes on after a crash, and the next \
-run costs one listing and what has changed. Give credentials as to the AWS tools; an S3 store other than Amazon's is named by \
+run costs one listing and what has changed. Give credentials as to the tools of AWS and Google Cloud; an S3 store other than Amazon's is named by \
 --endpoint, or by s3://bucket/prefix?endpoint=http%3A//host%3A9000.")]
 pub(crate) struct Clone {
-    /// What to clone: s3://bucket/prefix or file:///folder
+    /// What to clone: s3://bucket/prefix, gs://bucket/prefix or file:///folder
     #[arg(value_name = "SRC")]
     pub(super) source: String,
-    /// Where to: s3://bucket/prefix or file:///folder
+    /// Where to: s3://bucket/prefix, gs://bucket/prefix or file:///folder
     #[arg(value_name = "DST")]
     pub(super) destination: String,
     /// Only say what would be done: objects, bytes, requests, time, and cost at list prices
@@ -58,8 +58,8 @@ pub(crate) struct Clone {
     /// Copy through this machine, also inside one store
     #[arg(long)]
     pub(super) through_here: bool,
-    /// Most objects in flight at once, fewer while the store answers no faster for more; 256 and 256 for each thread, half as many
-    /// through this machine, if not given
+    /// Most objects in flight at once, fewer while the store answers no faster for more; 300 and 300 for each thread, 128 in their
+    /// place through this machine, if not given
     #[arg(long, value_name = "N", help_heading = "Limits", value_parser = at_least_one)]
     pub(super) max_concurrency: Option<usize>,
     /// Most requests a second, to both stores together
