@@ -11,7 +11,7 @@ mod volume;
 
 pub use config::EbsOptions;
 pub use error::{EbsProblem, Refusal};
-pub use policy::{Needs, Place, Purpose, Volumes};
+pub use policy::{Needs, Place, Volumes};
 pub use rights::{EbsPurpose, KMS_ACTIONS};
 pub use s3;
 pub use volume::EbsSnapshots;

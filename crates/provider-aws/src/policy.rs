@@ -1,21 +1,9 @@
 //! The least IAM policy for one thing that is done with a cluster.
 
+use provider::Purpose;
 use serde_json::{Value, json};
 
 use crate::rights::{EbsPurpose, KMS_ACTIONS};
-
-/// What a policy is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// `plan`, `snapshot`, `finish`.
-    Snapshot,
-    /// `restore` into a cluster.
-    Restore,
-    /// `drill`.
-    Drill,
-    /// `delete` and `prune`.
-    Prune,
-}
 
 /// A bucket, or what is below a prefix of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

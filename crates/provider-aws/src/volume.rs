@@ -9,7 +9,6 @@ mod id;
 mod inspect;
 mod lookup;
 mod missing;
-mod pace;
 mod restore;
 mod source;
 mod status;

@@ -13,7 +13,6 @@ mod exposure;
 mod facts;
 mod get;
 mod list;
-mod location;
 mod meta;
 mod names;
 mod progress;
@@ -26,9 +25,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use provider::{
-    Bucket, BucketCapabilities, BucketFacts, Copied, CopyRequest, CopyToken, DeleteOutcome, Error, ErrorKind, Facts,
-    GetRequest, Key, ListRequest, ListingStart, ObjectMeta, ObjectStream, Page, Put, PutRequest, Result, StorageClass,
-    UnfinishedUpload, WriteRamp,
+    Bucket, BucketCapabilities, BucketFacts, BucketUrl, Copied, CopyRequest, CopyToken, DeleteOutcome, Error,
+    ErrorKind, Facts, GetRequest, Key, ListRequest, ListingStart, ObjectMeta, ObjectStream, Page, Put, PutRequest,
+    Result, StorageClass, UnfinishedUpload, WriteRamp,
 };
 
 pub use facts::GcsFacts;
@@ -36,7 +35,9 @@ pub use facts::GcsFacts;
 use crate::config::{GcsConfig, GcsTimeouts};
 use crate::error::refused;
 use connections::{Connections, Target};
-use location::{Location, plain_endpoint};
+
+/// Whose buckets these are, in URLs.
+const SCHEME: &str = "gs";
 
 /// Bytes of an object up to which one call is sure to copy it. The service answers a call after half a minute, which moves many times
 /// as much even between continents.
@@ -62,13 +63,13 @@ pub struct GcsBucket {
 struct Inner {
     connections: Arc<Connections>,
     terms: Arc<Terms>,
-    place: Location,
+    place: BucketUrl,
     /// The bucket as gRPC names it.
     parent: String,
     /// All of the place as a URL.
     location: String,
     /// Where the last copy came from, as a URL and taken apart: usually the next one comes from there too.
-    source: Mutex<Option<Arc<(String, Location)>>>,
+    source: Mutex<Option<Arc<(String, BucketUrl)>>>,
     usual_class: usual_class::Known,
 }
 
@@ -117,13 +118,14 @@ impl GcsBucket {
             credentials: config.credentials.credentials()?,
             channels: config.channels,
         };
-        let endpoint = config.endpoint.as_deref().map(plain_endpoint);
-        let place = Location { bucket: config.bucket.clone(), prefix: config.prefix.clone(), endpoint };
+        let endpoint = config.endpoint.as_deref().map(BucketUrl::plain_endpoint);
+        let place =
+            BucketUrl { scheme: SCHEME, bucket: config.bucket.clone(), prefix: config.prefix.clone(), endpoint };
         Ok(Self::over(Connections::new(target), Arc::new(terms), place))
     }
 
-    fn over(connections: Arc<Connections>, terms: Arc<Terms>, place: Location) -> Self {
-        let (parent, location) = (place.resource(), place.to_string());
+    fn over(connections: Arc<Connections>, terms: Arc<Terms>, place: BucketUrl) -> Self {
+        let (parent, location) = (resource_name(&place), place.to_string());
         let (source, usual_class) = (Mutex::default(), usual_class::Known::default());
         Self { inner: Arc::new(Inner { connections, terms, place, parent, location, source, usual_class }) }
     }
@@ -132,7 +134,12 @@ impl GcsBucket {
     #[must_use]
     pub fn sibling(&self, bucket: impl Into<String>, prefix: impl Into<String>) -> Self {
         let Inner { connections, terms, place, .. } = &*self.inner;
-        let place = Location { bucket: bucket.into(), prefix: prefix.into(), endpoint: place.endpoint.clone() };
+        let place = BucketUrl {
+            scheme: SCHEME,
+            bucket: bucket.into(),
+            prefix: prefix.into(),
+            endpoint: place.endpoint.clone(),
+        };
         Self::over(Arc::clone(connections), Arc::clone(terms), place)
     }
 
@@ -163,13 +170,13 @@ impl GcsBucket {
     }
 
     /// Where a bucket is, if it is one of Cloud Storage.
-    fn location_of(&self, bucket: &dyn Bucket) -> Option<Arc<(String, Location)>> {
+    fn location_of(&self, bucket: &dyn Bucket) -> Option<Arc<(String, BucketUrl)>> {
         let mut last = self.inner.source.lock().unwrap_or_else(PoisonError::into_inner);
         let url = bucket.location();
         if let Some(known) = last.as_ref().filter(|known| known.0 == url) {
             return Some(Arc::clone(known));
         }
-        let location = Location::parse(&url)?;
+        let location = BucketUrl::parse(SCHEME, &url)?;
         Some(Arc::clone(last.insert(Arc::new((url, location)))))
     }
 
@@ -201,6 +208,11 @@ impl GcsBucket {
         }
         Err(Error::new(ErrorKind::NotFound, operation, self.resource(&full)))
     }
+}
+
+/// A bucket as gRPC names it.
+fn resource_name(place: &BucketUrl) -> String {
+    format!("projects/_/buckets/{}", place.bucket)
 }
 
 impl fmt::Debug for GcsBucket {

@@ -11,5 +11,5 @@ pub use bucket::{GcsBucket, GcsFacts};
 pub use config::{GcsConfig, GcsTimeouts};
 pub use credentials::GoogleCredentials;
 pub use error::GcsRefusal;
-pub use roles::{Place, Purpose};
+pub use roles::Place;
 pub use volume::{PdOptions, PdProblem, PdPurpose, PdRefusal, PdSnapshots};

@@ -3,20 +3,9 @@
 //! What each call needs is told by Google's reference of Cloud Storage ("IAM permissions for JSON methods"; gRPC calls need the same)
 //! and of Compute Engine.
 
-use crate::PdPurpose;
+use provider::Purpose;
 
-/// What permissions are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Taking a recovery point.
-    Snapshot,
-    /// Bringing a cluster back.
-    Restore,
-    /// Trying a recovery point out, in a bucket that is not Google's.
-    Drill,
-    /// Deleting recovery points.
-    Prune,
-}
+use crate::PdPurpose;
 
 /// What a role is granted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,32 +32,30 @@ const WRITE: &[&str] = &[
     "storage.objects.list",
 ];
 
-impl Purpose {
-    /// The permissions that are needed at a place, each of them, sorted; none where nothing is asked.
+impl Place {
+    /// The permissions that are needed at this place, each of them, sorted; none where nothing is asked.
     #[must_use]
-    pub fn permissions(self, place: Place) -> Vec<&'static str> {
-        match (place, self) {
-            (Place::DataBucket, Self::Snapshot) => READ.to_vec(),
-            (Place::DataBucket, Self::Restore) | (Place::Stores, _) => WRITE.to_vec(),
-            (Place::DataBucket, Self::Drill | Self::Prune) => Vec::new(),
-            (Place::Disks, _) => self.of_disks(),
-            (Place::Payer, _) => vec!["serviceusage.services.use"],
+    pub fn permissions(self, purpose: Purpose) -> Vec<&'static str> {
+        match (self, purpose) {
+            (Self::DataBucket, Purpose::Snapshot) => READ.to_vec(),
+            (Self::DataBucket, Purpose::Restore) | (Self::Stores, _) => WRITE.to_vec(),
+            (Self::DataBucket, Purpose::Drill | Purpose::Prune) => Vec::new(),
+            (Self::Disks, _) => of_disks(purpose),
+            (Self::Payer, _) => vec!["serviceusage.services.use"],
         }
     }
+}
 
-    fn of_disks(self) -> Vec<&'static str> {
-        let purposes: &[PdPurpose] = match self {
-            Self::Snapshot => &[PdPurpose::Snapshot],
-            Self::Restore => &[PdPurpose::Restore, PdPurpose::Verify],
-            // A cluster that takes a disk's snapshot is made in Kubernetes, by its own driver.
-            Self::Drill => &[PdPurpose::Restore, PdPurpose::Verify],
-            Self::Prune => &[PdPurpose::Prune],
-        };
-        let mut all: Vec<_> = purposes.iter().flat_map(|purpose| purpose.permissions()).copied().collect();
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
+fn of_disks(purpose: Purpose) -> Vec<&'static str> {
+    let purposes: &[PdPurpose] = match purpose {
+        Purpose::Snapshot => &[PdPurpose::Snapshot],
+        Purpose::Restore | Purpose::Drill => &[PdPurpose::Restore, PdPurpose::Verify],
+        Purpose::Prune => &[PdPurpose::Prune],
+    };
+    let mut all: Vec<_> = purposes.iter().flat_map(|purpose| purpose.permissions()).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 #[cfg(test)]
@@ -77,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_only_reads_the_data_bucket() {
-        let data = Purpose::Snapshot.permissions(Place::DataBucket);
+        let data = Place::DataBucket.permissions(Purpose::Snapshot);
         assert!(
             data.iter().all(|permission| permission.ends_with(".get") || permission.ends_with(".list")),
             "{data:?}"
@@ -88,7 +75,7 @@ mod tests {
     fn permissions_are_sorted_and_named_once() {
         for purpose in [Purpose::Snapshot, Purpose::Restore, Purpose::Drill, Purpose::Prune] {
             for place in [Place::DataBucket, Place::Stores, Place::Disks, Place::Payer] {
-                let found = purpose.permissions(place);
+                let found = place.permissions(purpose);
                 assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{purpose:?} {place:?} {found:?}");
             }
         }

@@ -10,7 +10,6 @@ mod disk_id;
 mod inspect;
 mod missing;
 mod options;
-mod pace;
 mod problem;
 mod record;
 mod refusal;
@@ -37,7 +36,6 @@ pub use rights::PdPurpose;
 
 use clients::{Clients, SnapshotName};
 use disk_id::DiskId;
-use pace::Pace;
 use source::Source;
 
 /// The first wait between two looks at what is waited for.

@@ -11,12 +11,16 @@
 //! No vendor's words appear here, and nothing here prints, reads the environment, or retries.
 
 mod bucket;
+mod bucket_url;
 mod capabilities;
 pub mod cleanup;
 mod error;
+mod expected_body;
 mod facts;
 mod key;
 mod owner;
+mod pace;
+mod purpose;
 mod volume;
 
 #[cfg(feature = "testkit")]
@@ -26,11 +30,15 @@ pub use bucket::{
     Bucket, Checksum, ContentHeaders, Copied, CopyRequest, CopyToken, DeleteOutcome, GetRequest, ListRequest,
     ListToken, ObjectDetails, ObjectMeta, ObjectStream, ObjectVersion, Page, Put, PutMode, PutRequest, StorageClass,
 };
+pub use bucket_url::BucketUrl;
 pub use capabilities::{BucketCapabilities, KeyRules, ListingStart, VolumeCapabilities, WriteRamp};
 pub use error::{Error, ErrorKind, Result, Retry};
+pub use expected_body::ExpectedBody;
 pub use facts::{BucketFacts, Exposure, Facts, LifecycleRule, UnfinishedUpload};
 pub use key::Key;
 pub use owner::Owner;
+pub use pace::Pace;
+pub use purpose::Purpose;
 pub use volume::{
     CreateVolumeRequest, CutRequest, ImportRequest, Notices, RestoredVolume, SnapshotId, SnapshotState, SnapshotStatus,
     VolumeFacts, VolumeId, VolumeSnapshot, VolumeSnapshots,

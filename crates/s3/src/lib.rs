@@ -14,7 +14,6 @@ mod credentials;
 mod encoding;
 mod error;
 mod hot;
-mod location;
 mod quirks;
 mod region;
 mod terms;

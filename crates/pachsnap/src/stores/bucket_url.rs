@@ -26,48 +26,22 @@ pub(crate) struct BucketUrl {
 impl BucketUrl {
     /// Reads a URL; `None` for what is no URL of a bucket.
     pub(crate) fn parse(url: &str) -> Option<Self> {
-        let (scheme, rest) = match url.split_once("://")? {
-            ("s3", rest) => (Scheme::S3, rest),
-            ("gs", rest) => (Scheme::Google, rest),
-            _ => return None,
-        };
-        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-        if bucket.is_empty() || bucket.contains('@') {
+        let of = |scheme, name| Some((scheme, provider::BucketUrl::parse(name, url)?));
+        let (scheme, url) = of(Scheme::S3, "s3").or_else(|| of(Scheme::Google, "gs"))?;
+        let provider::BucketUrl { bucket, mut prefix, endpoint, .. } = url;
+        if bucket.contains('@') {
             return None;
         }
-        let endpoint = match query {
-            Some(query) => Some(decode(query.strip_prefix("endpoint=")?)?),
-            None => None,
-        };
-        let mut prefix = decode(prefix)?;
         if !prefix.is_empty() && !prefix.ends_with('/') {
             prefix.push('/');
         }
-        Some(Self { scheme, bucket: bucket.to_owned(), prefix, endpoint })
+        Some(Self { scheme, bucket, prefix, endpoint })
     }
 
     /// The same, of an S3 bucket; `None` for others.
     pub(crate) fn parse_s3(url: &str) -> Option<Self> {
         Self::parse(url).filter(|url| url.scheme == Scheme::S3)
     }
-}
-
-/// Undoes percent-encoding; `None` if that isn't valid.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        if first == b'%' {
-            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &after[2..];
-        } else {
-            bytes.push(first);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

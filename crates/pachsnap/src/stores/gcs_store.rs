@@ -5,7 +5,8 @@ use std::sync::Arc;
 use orchestrator::cluster::ServiceAccountKey;
 use orchestrator::job::Opened;
 use orchestrator::{Error, ErrorKind, Result};
-use provider_gcp::{GcsBucket, GcsConfig, GoogleCredentials, Place as RoleOn, Purpose};
+use provider::Purpose;
+use provider_gcp::{GcsBucket, GcsConfig, GoogleCredentials, Place as RoleOn};
 
 use super::{BucketUrl, Scheme, wait_for};
 use crate::config::{Config, StoreOptions, StoreSection};
@@ -123,7 +124,7 @@ pub(crate) async fn missing_store_permissions(
 
 async fn missing(config: GcsConfig, place: RoleOn) -> Result<Vec<&'static str>> {
     let name = config.bucket.clone();
-    let missing = async { GcsBucket::open(&config)?.missing_permissions(&Purpose::Snapshot.permissions(place)).await };
+    let missing = async { GcsBucket::open(&config)?.missing_permissions(&place.permissions(Purpose::Snapshot)).await };
     missing.await.map_err(|cause| {
         Error::new(ErrorKind::Configuration, format!("gs://{name} can't be asked for its permissions")).because(cause)
     })

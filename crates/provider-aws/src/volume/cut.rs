@@ -4,10 +4,9 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{ResourceType, Snapshot, Tag};
-use provider::{CutRequest, Error, ErrorKind, Result, Retry, SnapshotId, VolumeSnapshot};
+use provider::{CutRequest, Error, ErrorKind, Pace, Result, Retry, SnapshotId, VolumeSnapshot};
 use tokio::time::Instant;
 
-use super::pace::Pace;
 use super::source::Source;
 use super::{EbsSnapshots, described, id, lookup, tags};
 use crate::EbsProblem;

@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use provider::{Error, Result};
-use sha2::{Digest as _, Sha256};
+use provider::{Error, ExpectedBody, Result};
 
 use crate::error::contradiction;
 
@@ -17,10 +16,7 @@ pub(super) struct Body {
     held: Option<Bytes>,
     operation: &'static str,
     resource: String,
-    wanted_size: Option<u64>,
-    wanted_sha256: Option<[u8; 32]>,
-    sha256: Sha256,
-    size: u64,
+    expected: ExpectedBody,
     ended: bool,
 }
 
@@ -29,11 +25,9 @@ impl Body {
         chunks: BoxStream<'static, Result<Bytes>>,
         operation: &'static str,
         resource: String,
-        wanted_size: Option<u64>,
-        wanted_sha256: Option<[u8; 32]>,
+        expected: ExpectedBody,
     ) -> Self {
-        let sha256 = Sha256::new();
-        Self { chunks, held: None, operation, resource, wanted_size, wanted_sha256, sha256, size: 0, ended: false }
+        Self { chunks, held: None, operation, resource, expected, ended: false }
     }
 
     /// The next bytes; `None` after the last ones.
@@ -44,18 +38,12 @@ impl Body {
         while !self.ended {
             match self.chunks.next().await.transpose()? {
                 None => {
-                    self.check()?;
+                    self.expected.check().map_err(|what| self.corrupt(what))?;
                     self.ended = true;
                 }
                 Some(chunk) if chunk.is_empty() => {}
                 Some(chunk) => {
-                    self.size += chunk.len() as u64;
-                    if self.wanted_size.is_some_and(|wanted| self.size > wanted) {
-                        return Err(self.corrupt("more bytes than the size it came with"));
-                    }
-                    if self.wanted_sha256.is_some() {
-                        self.sha256.update(&chunk);
-                    }
+                    self.expected.take(&chunk).map_err(|what| self.corrupt(what))?;
                     if let Some(before) = self.held.replace(chunk) {
                         return Ok(Some(before));
                     }
@@ -78,17 +66,7 @@ impl Body {
 
     /// Bytes seen so far.
     pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.wanted_size.is_some_and(|wanted| wanted != self.size) {
-            return Err(self.corrupt("fewer bytes than the size it came with"));
-        }
-        if self.wanted_sha256.is_some_and(|wanted| wanted != <[u8; 32]>::from(self.sha256.clone().finalize())) {
-            return Err(self.corrupt("another SHA-256 than it came with"));
-        }
-        Ok(())
+        self.expected.seen()
     }
 
     fn corrupt(&self, what: &'static str) -> Error {
@@ -100,12 +78,13 @@ impl Body {
 mod tests {
     use futures::stream;
     use provider::ErrorKind;
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
 
     fn body(chunks: &[&'static str], size: Option<u64>, sha256: Option<[u8; 32]>) -> Body {
         let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
-        Body::new(stream::iter(chunks).boxed(), "put", "r".to_owned(), size, sha256)
+        Body::new(stream::iter(chunks).boxed(), "put", "r".to_owned(), ExpectedBody::new(size, sha256))
     }
 
     #[tokio::test]

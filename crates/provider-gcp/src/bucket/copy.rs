@@ -1,16 +1,15 @@
 //! `RewriteObject`: copies that the store makes itself, in one call or in several.
 
 use google_cloud_storage::model::RewriteResponse;
-use provider::{Copied, CopyRequest, CopyToken, Error, ErrorKind, Key, Result};
+use provider::{BucketUrl, Copied, CopyRequest, CopyToken, Error, ErrorKind, Key, Result};
 
 use super::GcsBucket;
 use super::call::answer;
 use super::described::Described;
 use super::get::{object, resource_of};
-use super::location::Location;
 use super::progress::Progress;
 use super::usual_class::UsualClass;
-use super::{class, meta};
+use super::{class, meta, resource_name};
 use crate::error::{contradiction, refused};
 
 const COPY: &str = "RewriteObject";
@@ -48,8 +47,8 @@ impl Source {
             let why = "the source is not in Cloud Storage";
             return Err(refused(ErrorKind::Unsupported, COPY, bucket.resource(full), why));
         };
-        let Location { prefix, .. } = &location.1;
-        let source = Self { parent: location.1.resource(), full: format!("{prefix}{}", request.from) };
+        let BucketUrl { prefix, .. } = &location.1;
+        let source = Self { parent: resource_name(&location.1), full: format!("{prefix}{}", request.from) };
         if request.from.as_str().is_empty() || !super::names::is_name(&source.full) {
             return Err(Error::new(ErrorKind::NotFound, COPY, source.resource()));
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use google_cloud_gax::error::Error as SdkError;
 use google_cloud_storage::model::Object;
 use google_cloud_storage::streaming_source::{SizeHint, StreamingSource};
-use provider::{Error, ErrorKind, Put, PutMode, PutRequest, Result};
+use provider::{Error, ErrorKind, ExpectedBody, Put, PutMode, PutRequest, Result};
 use tokio::time::Instant;
 
 use super::GcsBucket;
@@ -29,7 +29,7 @@ pub(super) async fn put(bucket: &GcsBucket, request: PutRequest) -> Result<Put> 
     let full = bucket.full_to_write(&request.key, PUT)?;
     let PutRequest { mode, body, size, sha256, headers, metadata, .. } = request;
     let resource = || bucket.resource(&full);
-    let mut body = Body::new(body, PUT, resource(), size, sha256);
+    let mut body = Body::new(body, PUT, resource(), ExpectedBody::new(size, sha256));
     let (first, ended) = body.fill(CHUNK).await?;
     let size = if ended { Some(body.size()) } else { size };
     let source = Source::new(first, body, size);

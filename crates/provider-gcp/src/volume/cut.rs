@@ -6,14 +6,14 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use google_cloud_compute_v1::model::{Operation, Snapshot};
-use provider::{CutRequest, Error, ErrorKind, Result, Retry, VolumeSnapshot};
+use provider::{CutRequest, Error, ErrorKind, Pace, Result, Retry, VolumeSnapshot};
 
 use super::clients::SnapshotName;
 use super::disk_id::DiskId;
 use super::problem::{PdProblem, PdRefusal};
 use super::record::{self, Record};
 use super::source::{DISK_ID, Source};
-use super::{Pace, PdSnapshots, described, fresh, refusal};
+use super::{PdSnapshots, described, fresh, refusal};
 use wait::is_fixed;
 
 /// The rate of one disk passes in 10 minutes; whatever else passes does sooner.

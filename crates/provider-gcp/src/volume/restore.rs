@@ -2,14 +2,14 @@
 
 use google_cloud_compute_v1::model::disk::Status;
 use google_cloud_compute_v1::model::{Disk, Operation, Snapshot};
-use provider::{CreateVolumeRequest, Error, ErrorKind, RestoredVolume, Result, Retry, SnapshotState};
+use provider::{CreateVolumeRequest, Error, ErrorKind, Pace, RestoredVolume, Result, Retry, SnapshotState};
 use tokio::time::Instant;
 
 use super::described::GIB;
 use super::problem::PdProblem;
 use super::record::{self, Record};
 use super::wanted::Wanted;
-use super::{FIRST_LOOK, Pace, PdSnapshots, cut, fresh, refusal, status};
+use super::{FIRST_LOOK, PdSnapshots, cut, fresh, refusal, status};
 
 /// Name of the CSI driver that mounts Persistent Disks.
 const DRIVER: &str = "pd.csi.storage.gke.io";

@@ -2,12 +2,12 @@
 
 use google_cloud_compute_v1::model::Snapshot;
 use google_cloud_compute_v1::model::snapshot::{Status, StorageBytesStatus};
-use provider::{Error, ErrorKind, Result, SnapshotId, SnapshotState, SnapshotStatus};
+use provider::{Error, ErrorKind, Pace, Result, SnapshotId, SnapshotState, SnapshotStatus};
 use tokio::time::Instant;
 
 use super::clients::SnapshotName;
 use super::problem::PdProblem;
-use super::{FIRST_LOOK, Pace, PdSnapshots, described, record, refusal};
+use super::{FIRST_LOOK, PdSnapshots, described, record, refusal};
 
 impl PdSnapshots {
     /// The state of a snapshot.

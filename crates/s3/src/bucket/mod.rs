@@ -19,17 +19,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use provider::{
-    Bucket, BucketCapabilities, BucketFacts, Copied, CopyRequest, CopyToken, DeleteOutcome, Error, ErrorKind, Facts,
-    GetRequest, Key, ListRequest, ObjectMeta, ObjectStream, Page, Put, PutRequest, Result, UnfinishedUpload,
+    Bucket, BucketCapabilities, BucketFacts, BucketUrl, Copied, CopyRequest, CopyToken, DeleteOutcome, Error,
+    ErrorKind, Facts, GetRequest, Key, ListRequest, ObjectMeta, ObjectStream, Page, Put, PutRequest, Result,
+    UnfinishedUpload,
 };
 
 use crate::client::Clients;
 use crate::error::refused;
 use crate::hot::HotCalls;
 use crate::hot::choice::ClientChoice;
-use crate::location::{Location, plain_endpoint};
 use crate::terms::Terms;
 use crate::{Quirks, S3Config, StoreKind, region};
+
+/// Whose buckets these are, in URLs.
+const SCHEME: &str = "s3";
 
 /// A bucket of an S3 store, or a prefix of one.
 ///
@@ -58,7 +61,7 @@ struct Inner {
     /// All of it as a URL.
     location: String,
     /// Where the last copy came from, as a URL and taken apart: usually the next one comes from there too.
-    source: Mutex<Option<Arc<(String, Location)>>>,
+    source: Mutex<Option<Arc<(String, BucketUrl)>>>,
     quirks: Quirks,
 }
 
@@ -90,15 +93,15 @@ impl S3Bucket {
             let there = S3Config { region: Some(region), ..config.clone() };
             clients = Clients::connect(&there, &quirks, terms).await;
         }
-        let endpoint = config.endpoint.as_deref().map(plain_endpoint);
+        let endpoint = config.endpoint.as_deref().map(BucketUrl::plain_endpoint);
         Ok(Self::over(clients, config.bucket.clone(), config.prefix.clone(), endpoint, quirks))
     }
 
     fn over(clients: Clients, bucket: String, prefix: String, endpoint: Option<String>, quirks: Quirks) -> Self {
         let (hot, choice) = clients.hot(&bucket);
-        let place = Location { bucket, prefix, endpoint };
+        let place = BucketUrl { scheme: SCHEME, bucket, prefix, endpoint };
         let (location, source) = (place.to_string(), Mutex::default());
-        let Location { bucket, prefix, endpoint } = place;
+        let BucketUrl { bucket, prefix, endpoint, .. } = place;
         Self { inner: Arc::new(Inner { clients, hot, choice, bucket, prefix, endpoint, location, source, quirks }) }
     }
 
@@ -142,13 +145,13 @@ impl S3Bucket {
     }
 
     /// Where a bucket is, if it is one of S3.
-    fn location_of(&self, bucket: &dyn Bucket) -> Option<Arc<(String, Location)>> {
+    fn location_of(&self, bucket: &dyn Bucket) -> Option<Arc<(String, BucketUrl)>> {
         let url = bucket.location();
         let mut last = self.inner.source.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = last.as_ref().filter(|known| known.0 == url) {
             return Some(Arc::clone(known));
         }
-        let location = Location::parse(&url)?;
+        let location = BucketUrl::parse(SCHEME, &url)?;
         Some(Arc::clone(last.insert(Arc::new((url, location)))))
     }
 

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{BoxStream, FuturesOrdered};
 use futures::{FutureExt as _, StreamExt as _};
-use provider::{ContentHeaders, Error, ErrorKind, Key, ObjectDetails, Put, PutMode, PutRequest, Result};
+use provider::{ContentHeaders, Error, ErrorKind, ExpectedBody, Key, ObjectDetails, Put, PutMode, PutRequest, Result};
 use sha2::{Digest as _, Sha256};
 
 use super::meta::version;
@@ -51,7 +51,7 @@ pub(super) async fn put(bucket: &S3Bucket, request: PutRequest) -> Result<Put> {
     }
     let PutRequest { key, mode, body, size, sha256, headers, metadata } = request;
     let target = Target { key, full, mode, size, sha256, headers, metadata };
-    let mut body = Body::new(bucket, &target.full, body, size, sha256);
+    let mut body = Body::new(bucket, &target.full, body, ExpectedBody::new(size, sha256));
     let first = body.fill(part_bytes(bucket, size, 1)).await?;
     if body.ended {
         body.check()?;
@@ -128,7 +128,7 @@ async fn put_large(bucket: &S3Bucket, request: &Target, first: Bytes, mut body: 
     match finished {
         Ok(version) => {
             guard.disarm();
-            Ok(Put { version, size: body.size })
+            Ok(Put { version, size: body.expected.seen() })
         }
         Err(error) => {
             guard.abort().await;
@@ -201,10 +201,7 @@ struct Body<'a> {
     chunks: BoxStream<'static, Result<Bytes>>,
     /// Read, but of the next part.
     rest: VecDeque<Bytes>,
-    wanted_size: Option<u64>,
-    wanted_sha256: Option<[u8; 32]>,
-    sha256: Sha256,
-    size: u64,
+    expected: ExpectedBody,
     ended: bool,
 }
 
@@ -213,11 +210,9 @@ impl<'a> Body<'a> {
         bucket: &'a S3Bucket,
         full: &'a str,
         chunks: BoxStream<'static, Result<Bytes>>,
-        wanted_size: Option<u64>,
-        wanted_sha256: Option<[u8; 32]>,
+        expected: ExpectedBody,
     ) -> Self {
-        let (rest, sha256) = (VecDeque::new(), Sha256::new());
-        Self { bucket, full, chunks, rest, wanted_size, wanted_sha256, sha256, size: 0, ended: false }
+        Self { bucket, full, chunks, rest: VecDeque::new(), expected, ended: false }
     }
 
     /// Reads until there are more than `bytes` bytes, or the end, and answers at most `bytes`. After the last bytes `ended` is set, so that
@@ -227,13 +222,7 @@ impl<'a> Body<'a> {
         while have <= bytes {
             let Some(chunk) = self.chunks.next().await else { break };
             let chunk = chunk?;
-            self.size += chunk.len() as u64;
-            if self.wanted_sha256.is_some() {
-                self.sha256.update(&chunk);
-            }
-            if self.wanted_size.is_some_and(|wanted| self.size > wanted) {
-                return Err(self.corrupt("more bytes than the size it came with"));
-            }
+            self.expected.take(&chunk).map_err(|what| self.corrupt(what))?;
             have += chunk.len();
             self.rest.push_back(chunk);
         }
@@ -262,13 +251,7 @@ impl<'a> Body<'a> {
 
     /// Whether the whole body was what the request says.
     fn check(&self) -> Result<()> {
-        if self.wanted_size.is_some_and(|wanted| wanted != self.size) {
-            return Err(self.corrupt("fewer bytes than the size it came with"));
-        }
-        if self.wanted_sha256.is_some_and(|wanted| wanted != <[u8; 32]>::from(self.sha256.clone().finalize())) {
-            return Err(self.corrupt("another SHA-256 than it came with"));
-        }
-        Ok(())
+        self.expected.check().map_err(|what| self.corrupt(what))
     }
 
     fn corrupt(&self, what: &'static str) -> Error {

@@ -54,6 +54,7 @@ impl Folder {
     }
 
     /// Writes a file in it.
+    #[cfg(feature = "programs")]
     pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf, ProgramError> {
         let path = self.path.join(name);
         std::fs::write(&path, content).map_err(ProgramError::io(format!("{} can't be written", path.display())))?;

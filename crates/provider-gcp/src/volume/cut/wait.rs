@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use google_cloud_compute_v1::model::Snapshot;
 use google_cloud_compute_v1::model::snapshot::Status;
-use provider::{Error, ErrorKind, Result, Retry};
+use provider::{Error, ErrorKind, Pace, Result, Retry};
 use tokio::time::Instant;
 
 use super::super::problem::PdProblem;
 use super::super::source::Source;
-use super::super::{FIRST_LOOK, Pace, refusal};
+use super::super::{FIRST_LOOK, refusal};
 use super::{Cutting, words};
 
 /// The longest wait between two looks: writers wait until the point in time is fixed.

@@ -2,7 +2,8 @@
 
 use clap::Args;
 use orchestrator::{Error, ErrorKind};
-use provider_aws::{Needs, Place, Purpose, Volumes};
+use provider::Purpose;
+use provider_aws::{Needs, Place, Volumes};
 
 use crate::config::{Config, StoreSection};
 use crate::stores::BucketUrl;
@@ -40,12 +41,7 @@ impl Aws {
     }
 
     fn policy(&self, config: &Config) -> Result<serde_json::Value, Error> {
-        let purpose = match self.purpose {
-            For::Snapshot => Purpose::Snapshot,
-            For::Restore => Purpose::Restore,
-            For::Drill => Purpose::Drill,
-            For::Prune => Purpose::Prune,
-        };
+        let purpose = self.purpose.purpose();
         let data = match (&self.data_bucket, purpose) {
             (Some(bucket), Purpose::Snapshot | Purpose::Restore) => {
                 self.place(config, StoreSection::Bucket, bucket, "")

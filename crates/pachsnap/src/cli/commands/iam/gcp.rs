@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use orchestrator::{Error, ErrorKind};
-use provider_gcp::{Place, Purpose};
+use provider_gcp::Place;
 use serde::Serialize;
 
 use super::For;
@@ -61,7 +61,7 @@ impl Gcp {
         };
         let mut documents = Vec::new();
         for place in places {
-            let permissions = self.purpose().permissions(place.place());
+            let permissions = place.place().permissions(self.purpose.purpose());
             if permissions.is_empty() {
                 continue;
             }
@@ -72,15 +72,6 @@ impl Gcp {
                 .advise("leave --place out"));
         }
         Ok(documents.join("---\n").trim_end().to_owned())
-    }
-
-    fn purpose(&self) -> Purpose {
-        match self.purpose {
-            For::Snapshot => Purpose::Snapshot,
-            For::Restore => Purpose::Restore,
-            For::Drill => Purpose::Drill,
-            For::Prune => Purpose::Prune,
-        }
     }
 
     fn document(&self, place: Where, permissions: Vec<&'static str>) -> Result<String, Error> {

@@ -8,6 +8,7 @@ mod gcp;
 use clap::{Subcommand, ValueEnum};
 use orchestrator::outcome::exit_code;
 use orchestrator::{Error, ErrorKind};
+use provider::Purpose;
 
 use crate::cli::{Ended, Session};
 use crate::render::stdout_text;
@@ -34,6 +35,17 @@ enum For {
     Drill,
     /// `delete` and `prune`
     Prune,
+}
+
+impl For {
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Snapshot => Purpose::Snapshot,
+            Self::Restore => Purpose::Restore,
+            Self::Drill => Purpose::Drill,
+            Self::Prune => Purpose::Prune,
+        }
+    }
 }
 
 impl Iam {

@@ -1,4 +1,4 @@
-//! Waits between tries.
+//! Waits between tries and looks.
 
 use std::time::Duration;
 
@@ -7,18 +7,20 @@ use rand::Rng as _;
 /// Waits that grow by half each time, up to a longest, each shortened by up to a third by chance so that many callers don't come
 /// back at once.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     next: Duration,
     longest: Duration,
 }
 
 impl Pace {
-    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+    /// Waits that begin with `first`.
+    #[must_use]
+    pub fn new(first: Duration, longest: Duration) -> Self {
         Self { next: first, longest }
     }
 
     /// The next wait.
-    pub(super) fn wait(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let wait = self.next.mul_f64(rand::rng().random_range(0.67..=1.0));
         self.next = (self.next * 3 / 2).min(self.longest);
         wait
