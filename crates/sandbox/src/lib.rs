@@ -10,8 +10,12 @@ pub mod cluster;
 pub mod compute;
 #[cfg(feature = "ec2")]
 pub mod ec2;
+#[cfg(any(feature = "gcs", feature = "s3"))]
+pub mod fault_script;
 #[cfg(feature = "gcs")]
 pub mod gcs;
+#[cfg(any(feature = "compute", feature = "ec2", feature = "kubernetes"))]
+mod http1;
 #[cfg(feature = "s3")]
 pub mod iam;
 #[cfg(feature = "kubernetes")]
@@ -20,5 +24,9 @@ pub mod kubernetes;
 pub mod pachd;
 #[cfg(any(feature = "fake-gcs", feature = "minio", feature = "moto"))]
 pub mod programs;
+#[cfg(any(feature = "compute", feature = "ec2"))]
+pub mod request_faults;
 #[cfg(feature = "s3")]
 pub mod s3;
+#[cfg(any(feature = "gcs", feature = "s3"))]
+mod traffic;

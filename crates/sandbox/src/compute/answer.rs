@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Why a request is refused.
 #[derive(Clone, Debug)]
-pub(super) struct Refused {
+pub struct Refused {
     pub(super) status: u16,
     pub(super) reason: String,
     pub(super) message: String,

@@ -35,7 +35,7 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
@@ -285,11 +285,6 @@ impl ComputeServer {
 /// Locks without minding a panic elsewhere: no value here is ever left half-changed.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a moment that may be none has passed.
-fn is_over(moment: Option<Instant>) -> bool {
-    moment.is_some_and(|moment| moment <= Instant::now())
 }
 
 impl Drop for ComputeServer {

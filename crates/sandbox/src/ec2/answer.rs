@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 
 /// Why a request is refused.
 #[derive(Clone, Debug)]
-pub(super) struct Refused {
+pub struct Refused {
     pub(super) status: u16,
     pub(super) code: String,
     pub(super) message: String,

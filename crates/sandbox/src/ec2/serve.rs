@@ -7,9 +7,10 @@ use axum::response::{IntoResponse as _, Response};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::http1;
 
 use super::answer::{self, Refused, Xml};
 use super::faults::{Ec2Fault, Effect};
@@ -27,31 +28,7 @@ struct Dropped;
 
 /// Serves connections until `stop`.
 pub(super) async fn run(state: Arc<Mutex<State>>, listener: TcpListener, stop: CancellationToken) {
-    loop {
-        let stream = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    continue;
-                }
-            },
-        };
-        // Small answers shall not wait for more; a socket that refuses the option still works.
-        let _ = stream.set_nodelay(true);
-        let (state, stop) = (state.clone(), stop.clone());
-        tokio::spawn(async move {
-            let service = hyper::service::service_fn(move |request| serve(state.clone(), request));
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            tokio::select! {
-                () = stop.cancelled() => {}
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection broke off");
-                },
-            }
-        });
-    }
+    http1::serve(listener, stop, move |request| serve(state.clone(), request)).await;
 }
 
 async fn serve(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response, Dropped> {

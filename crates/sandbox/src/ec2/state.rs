@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::answer::Xml;
 use super::faults::Ec2Fault;
-use super::{Ec2Options, NewVolume, is_over};
+use super::{Ec2Options, NewVolume};
+use crate::request_faults::is_over;
 
 pub(super) type Tags = BTreeMap<String, String>;
 

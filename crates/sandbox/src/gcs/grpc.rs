@@ -108,7 +108,7 @@ pub(super) async fn call(server: Arc<Shared>, hang_up: CancellationToken, reques
         Some("UpdateBucket") => unary::<proto::UpdateBucketRequest>(server, hang_up, request).await,
         Some("DeleteBucket") => unary::<proto::DeleteBucketRequest>(server, hang_up, request).await,
         _ => {
-            server.traffic.begin(Operation::Other).await;
+            server.traffic.begin(Operation::Other as usize).await;
             Status::from(Failure::unimplemented(path)).into_http()
         }
     }

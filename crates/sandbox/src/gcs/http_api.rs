@@ -107,7 +107,7 @@ pub(super) async fn call(server: Arc<Shared>, hang_up: CancellationToken, reques
         (Method::GET, [""] | ["computeMetadata", ..]) => metadata_server::metadata(incoming, &path).await,
         (Method::POST, ["token"]) => metadata_server::token(incoming).await,
         (method, _) => {
-            incoming.server.traffic.begin(Operation::Other).await;
+            incoming.server.traffic.begin(Operation::Other as usize).await;
             refused(&Failure::unimplemented(format!("{method} /{}", path.join("/"))))
         }
     }

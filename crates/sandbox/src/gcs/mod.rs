@@ -45,7 +45,6 @@ mod server;
 mod shared;
 mod store;
 mod times;
-mod traffic;
 mod upload;
 mod write;
 

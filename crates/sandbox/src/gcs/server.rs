@@ -119,7 +119,7 @@ impl GcsServer {
 
     /// Delays each request of an operation, or of all that have no latency of their own.
     pub fn set_latency(&self, operation: impl Into<Option<Operation>>, latency: Duration) {
-        self.shared.traffic.set_latency(operation.into(), latency);
+        self.shared.traffic.set_latency(operation.into().map(|operation| operation as usize), latency);
     }
 
     /// How many requests arrived, by operation; those with faults count too.
@@ -132,7 +132,7 @@ impl GcsServer {
     /// How many requests of one operation arrived.
     #[must_use]
     pub fn request_count(&self, operation: Operation) -> u64 {
-        self.shared.traffic.requests(operation)
+        self.shared.traffic.requests(operation as usize)
     }
 
     /// The projects that calls were billed to by their own word: `x-goog-user-project` or `userProject`.

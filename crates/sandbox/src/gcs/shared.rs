@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 use super::accounts::{Accounts, Caller};
 use super::failure::Failure;
 use super::fault::{Fault, FaultScript};
-use super::operation::Call;
+use super::operation::{Call, Operation};
 use super::options::GcsOptions;
 use super::rewrite::Rewrites;
 use super::rights::Permissions;
 use super::store::{Store, StoredBucket};
-use super::traffic::Traffic;
 use super::upload::Upload;
+use crate::traffic::Traffic;
 
 /// The state of a server.
 pub(super) struct Shared {
@@ -39,7 +39,7 @@ impl Shared {
             endpoint,
             store: Store::default(),
             faults: FaultScript::default(),
-            traffic: Traffic::default(),
+            traffic: Traffic::of(Operation::ALL.len()),
             accounts: Accounts::new(options.token_lifetime, options.anonymous),
             permissions: RwLock::default(),
             rewrites: Rewrites::default(),
@@ -51,8 +51,8 @@ impl Shared {
 
     /// Counts a call, delays it, and lets the fault script have its way before anything is done.
     pub(super) async fn enter(&self, call: Call<'_>, hang_up: &CancellationToken) -> Result<Option<Fault>, Failure> {
-        self.traffic.begin(call.operation).await;
-        let fault = self.faults.next(call);
+        self.traffic.begin(call.operation as usize).await;
+        let fault = self.faults.next(call.operation, call.key);
         match &fault {
             Some(Fault::DropBefore) => drop_connection(hang_up).await,
             Some(ordered) => Failure::ordered(ordered).map_or(Ok(fault), Err),

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,6 +27,7 @@ use super::selector::Selector;
 use super::status::{Cause, StatusError};
 use super::store::{ObjectKey, Store};
 use super::{discovery, list, patch, request_body, scale, watch as watches};
+use crate::http1;
 
 /// The largest body of a request.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -59,33 +59,7 @@ struct Dropped;
 
 /// Serves connections until `stop`.
 pub(crate) async fn run(api: Arc<Api>, listener: TcpListener, stop: CancellationToken) {
-    loop {
-        let stream = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    continue;
-                }
-            },
-        };
-        // Small answers shall not wait for more; a socket that refuses the option still works.
-        let _ = stream.set_nodelay(true);
-        let (api, stop) = (api.clone(), stop.clone());
-        tokio::spawn(async move {
-            let service = hyper::service::service_fn(move |request| serve(api.clone(), request));
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades();
-            tokio::select! {
-                () = stop.cancelled() => {}
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection broke off");
-                },
-            }
-        });
-    }
+    http1::serve(listener, stop, move |request| serve(api.clone(), request)).await;
 }
 
 async fn serve(api: Arc<Api>, request: Request<Incoming>) -> Result<Response, Dropped> {

@@ -47,6 +47,7 @@ impl Folder {
     }
 
     /// Makes a folder in it.
+    #[cfg(feature = "minio")]
     pub(super) fn make(&self, name: &str) -> Result<PathBuf, ProgramError> {
         let path = self.path.join(name);
         std::fs::create_dir_all(&path).map_err(ProgramError::io(format!("{} can't be made", path.display())))?;

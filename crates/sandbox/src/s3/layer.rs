@@ -1,8 +1,6 @@
 //! Around the service: counters, latency, and the faults that can only be made of raw HTTP.
 
 use std::convert::Infallible;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -17,8 +15,9 @@ use s3s::service::S3Service;
 
 use super::operation::Call;
 use super::rights;
-use super::{Fault, FaultScript, Operation};
+use super::{Fault, FaultScript};
 use crate::iam::Policy;
+use crate::traffic::Traffic;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -40,58 +39,10 @@ pub(super) struct Layer {
 /// The policy of whoever asks, if there is one.
 pub(super) type Allowed = Arc<RwLock<Option<Arc<Policy>>>>;
 
-/// Latency and counters per operation. Clones share them.
-#[derive(Clone)]
-pub(super) struct Traffic {
-    rows: Arc<Vec<Row>>,
-}
-
-/// What is known of one operation. Every request reads it, so it has no lock.
-struct Row {
-    requests: AtomicU64,
-    /// Nanoseconds; [`NOT_SET`] where the latency of all holds.
-    latency: AtomicU64,
-}
-
-const NOT_SET: u64 = u64::MAX;
-
-impl Default for Traffic {
-    fn default() -> Self {
-        // The last row holds the latency of all.
-        let rows = (0..=Operation::ALL.len()).map(|_| Row { requests: 0.into(), latency: NOT_SET.into() });
-        Self { rows: Arc::new(rows.collect()) }
-    }
-}
-
-impl Traffic {
-    fn row(&self, operation: Option<Operation>) -> &Row {
-        &self.rows[operation.map_or(Operation::ALL.len(), |operation| operation as usize)]
-    }
-
-    pub(super) fn set_latency(&self, operation: Option<Operation>, latency: Duration) {
-        let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(NOT_SET).min(NOT_SET - 1);
-        self.row(operation).latency.store(nanoseconds, Relaxed);
-    }
-
-    pub(super) fn requests(&self, operation: Operation) -> u64 {
-        self.row(Some(operation)).requests.load(Relaxed)
-    }
-
-    fn begin(&self, operation: Operation) -> Duration {
-        let row = self.row(Some(operation));
-        row.requests.fetch_add(1, Relaxed);
-        let set = |row: &Row| Some(row.latency.load(Relaxed)).filter(|nanoseconds| *nanoseconds != NOT_SET);
-        Duration::from_nanos(set(row).or_else(|| set(self.row(None))).unwrap_or_default())
-    }
-}
-
 impl Layer {
     pub(super) async fn call(self, request: Request<Incoming>) -> Result<Response<Body>, Closed> {
         let call = Call::of(request.method(), request.uri(), request.headers());
-        let latency = self.traffic.begin(call.operation);
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
+        self.traffic.begin(call.operation as usize).await;
         let policy = self.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(policy) = policy
             && let Some(action) = rights::missing(&policy, &call, request.headers())
@@ -100,7 +51,7 @@ impl Layer {
             drain(request).await;
             return Ok(error(403, "AccessDenied", None));
         }
-        let fault = self.faults.next(&call);
+        let fault = self.faults.next(call.operation, &call.key);
         match &fault {
             Some(Fault::DropBefore) => return Err(Closed),
             Some(Fault::Error { status, code, retry_after }) => {

@@ -44,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::iam::Policy;
+use crate::traffic::Traffic;
 
 pub use bucket_handle::BucketHandle;
 pub use fault::{Fault, FaultRule, FaultScript};
@@ -103,7 +104,7 @@ pub struct S3Server {
     options: S3Options,
     store: store::Store,
     faults: FaultScript,
-    traffic: layer::Traffic,
+    traffic: Traffic,
     policy: layer::Allowed,
     end: CancellationToken,
     tasks: TaskTracker,
@@ -121,7 +122,7 @@ impl S3Server {
             addr,
             store: store::Store::default(),
             faults: FaultScript::default(),
-            traffic: layer::Traffic::default(),
+            traffic: Traffic::of(Operation::ALL.len()),
             policy: layer::Allowed::default(),
             end: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -186,7 +187,7 @@ impl S3Server {
 
     /// Delays each request of an operation, or of all that have no latency of their own.
     pub fn set_latency(&self, operation: impl Into<Option<Operation>>, latency: Duration) {
-        self.traffic.set_latency(operation.into(), latency);
+        self.traffic.set_latency(operation.into().map(|operation| operation as usize), latency);
     }
 
     /// Whether everybody may read a bucket, as its ACL and policy status tell.
@@ -204,7 +205,7 @@ impl S3Server {
     /// How many requests of one operation arrived.
     #[must_use]
     pub fn request_count(&self, operation: Operation) -> u64 {
-        self.traffic.requests(operation)
+        self.traffic.requests(operation as usize)
     }
 
     /// From now on nothing is allowed but what a policy allows.

@@ -1,16 +1,15 @@
-//! Latency and counters per operation.
+//! Latency and counters for each operation of a store.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::Operation;
-
-/// Clones share what they hold.
+/// What is known of the operations of one server, each by its number. Clones share it.
 #[derive(Clone)]
-pub(super) struct Traffic {
-    rows: Arc<Vec<Row>>,
+pub(crate) struct Traffic {
+    /// The last row holds the latency of all.
+    rows: Arc<[Row]>,
 }
 
 /// What is known of one operation. Every request reads it, so it has no lock.
@@ -22,30 +21,30 @@ struct Row {
 
 const NOT_SET: u64 = u64::MAX;
 
-impl Default for Traffic {
-    fn default() -> Self {
-        // The last row holds the latency of all.
-        let rows = (0..=Operation::ALL.len()).map(|_| Row { requests: 0.into(), latency: NOT_SET.into() });
-        Self { rows: Arc::new(rows.collect()) }
-    }
-}
-
 impl Traffic {
-    fn row(&self, operation: Option<Operation>) -> &Row {
-        &self.rows[operation.map_or(Operation::ALL.len(), |operation| operation as usize)]
+    /// Nothing arrived yet, of so many operations.
+    pub(crate) fn of(operations: usize) -> Self {
+        let rows = (0..=operations).map(|_| Row { requests: 0.into(), latency: NOT_SET.into() });
+        Self { rows: rows.collect() }
     }
 
-    pub(super) fn set_latency(&self, operation: Option<Operation>, latency: Duration) {
+    fn row(&self, operation: Option<usize>) -> &Row {
+        &self.rows[operation.unwrap_or(self.rows.len() - 1)]
+    }
+
+    /// Delays an operation, or all that have no latency of their own.
+    pub(crate) fn set_latency(&self, operation: Option<usize>, latency: Duration) {
         let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(NOT_SET).min(NOT_SET - 1);
         self.row(operation).latency.store(nanoseconds, Relaxed);
     }
 
-    pub(super) fn requests(&self, operation: Operation) -> u64 {
+    /// How many requests arrived.
+    pub(crate) fn requests(&self, operation: usize) -> u64 {
         self.row(Some(operation)).requests.load(Relaxed)
     }
 
     /// Counts a request and waits as long as its operation takes.
-    pub(super) async fn begin(&self, operation: Operation) {
+    pub(crate) async fn begin(&self, operation: usize) {
         let row = self.row(Some(operation));
         row.requests.fetch_add(1, Relaxed);
         let set = |row: &Row| Some(row.latency.load(Relaxed)).filter(|nanoseconds| *nanoseconds != NOT_SET);
