@@ -11,55 +11,86 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-mod arguments;
-mod commands;
-mod layout;
+#[path = "../object_server/mod.rs"]
+mod object_server;
 
-use std::io::{BufRead as _, Write as _};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use sandbox::gcs::{GcsOptions, GcsServer};
+use bytes::Bytes;
+use sandbox::gcs::{GcsOptions, GcsServer, Object, Operation};
 
-use arguments::Arguments;
+use object_server::ObjectServer;
 
-fn run() -> Result<(), String> {
-    let arguments = Arguments::parse(std::env::args().skip(1))?;
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = arguments.threads {
-        builder.worker_threads(threads);
+impl ObjectServer for GcsServer {
+    type Operation = Operation;
+    type Object = Object;
+    // Most bytes that one call of any rewrite copies.
+    const OPTIONS: &[&str] = &["--rewrite-bytes-per-call"];
+    const NAME: &str = "gcs_server";
+    const ROOT: &str = "/pach/";
+
+    async fn start(addr: SocketAddr, options: &[u64]) -> io::Result<Self> {
+        let rewrite_bytes_per_call = options.first().copied().filter(|bytes| *bytes > 0);
+        let options = GcsOptions {
+            addr,
+            anonymous: true,
+            rewrite_bytes_per_call,
+            rewrite_always_in_steps: true,
+            ..GcsOptions::default()
+        };
+        Self::start(options).await
     }
-    let runtime = builder.enable_all().build().map_err(|error| format!("no runtime: {error}"))?;
-    let options = GcsOptions {
-        addr: arguments.listen,
-        anonymous: true,
-        rewrite_bytes_per_call: arguments.rewrite_bytes_per_call,
-        rewrite_always_in_steps: true,
-        ..GcsOptions::default()
-    };
-    let server =
-        runtime.block_on(GcsServer::start(options)).map_err(|error| format!("{}: {error}", arguments.listen))?;
-    commands::set_latency(&server, arguments.object_latency, arguments.page_latency);
-    for bucket in &arguments.buckets {
-        layout::fill(&server.bucket(&bucket.name), arguments.seed, bucket.objects, bucket.size);
+
+    fn endpoint(&self) -> String {
+        self.endpoint()
     }
-    println!("endpoint {}", server.endpoint());
-    let mut commands = commands::Commands::new(&server);
-    let mut stdout = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(|error| format!("stdin: {error}"))?;
-        let answer = commands.obey(&line).unwrap_or_else(|error| format!("error: {error}"));
-        writeln!(stdout, "{answer}").and_then(|()| stdout.flush()).map_err(|error| format!("stdout: {error}"))?;
+
+    async fn stop(self) {
+        self.stop().await;
     }
-    runtime.block_on(server.stop());
-    Ok(())
+
+    fn set_latency(&self, object: Duration, page: Duration) {
+        self.set_latency(None, object);
+        self.set_latency(Operation::ListObjects, page);
+    }
+
+    fn requests(&self) -> BTreeMap<Operation, u64> {
+        self.requests()
+    }
+
+    fn make_bucket(&self, bucket: &str) {
+        drop(self.bucket(bucket));
+    }
+
+    fn for_each(&self, bucket: &str, prefix: &str, each: impl FnMut(&str, &Object)) {
+        self.bucket(bucket).for_each(prefix, each);
+    }
+
+    fn put(&self, bucket: &str, key: &str, object: Object) {
+        self.bucket(bucket).put_object(key, object);
+    }
+
+    fn remove(&self, bucket: &str, key: &str) -> bool {
+        self.bucket(bucket).remove(key)
+    }
+
+    fn object(bytes: Bytes) -> Object {
+        Object::plain(bytes)
+    }
+
+    fn bytes(object: &Object) -> &Bytes {
+        &object.bytes
+    }
+
+    fn same(one: &Object, other: &Object) -> bool {
+        one.bytes == other.bytes && one.crc32c == other.crc32c
+    }
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}\n{}", arguments::USAGE);
-            ExitCode::FAILURE
-        }
-    }
+    object_server::main::<GcsServer>()
 }

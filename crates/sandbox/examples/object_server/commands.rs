@@ -2,34 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-use sandbox::gcs::{GcsServer, Object, Operation};
 
 use super::arguments::duration;
-use super::layout;
+use super::{ObjectServer, layout};
 
 const HELP: &str = "latency OBJECT PAGE | count BUCKET [PREFIX] | compare BUCKET BUCKET [PREFIX] | change BUCKET ONE-IN | \
                     clear BUCKET [PREFIX] | requests | help";
 
-/// Delays every call, and pages of listings by a time of their own.
-pub(crate) fn set_latency(server: &GcsServer, object: Duration, page: Duration) {
-    server.set_latency(None, object);
-    server.set_latency(Operation::ListObjects, page);
-}
-
 /// The commands of one server.
-#[derive(Debug)]
-pub(crate) struct Commands<'a> {
-    server: &'a GcsServer,
+pub(crate) struct Commands<'a, Server: ObjectServer> {
+    server: &'a Server,
     /// Requests that were counted when they were last asked for.
-    told: BTreeMap<Operation, u64>,
+    told: BTreeMap<Server::Operation, u64>,
     /// How often objects were changed.
     changes: u64,
 }
 
-impl<'a> Commands<'a> {
-    pub(crate) fn new(server: &'a GcsServer) -> Self {
+impl<'a, Server: ObjectServer> Commands<'a, Server> {
+    pub(crate) fn new(server: &'a Server) -> Self {
         Self { server, told: BTreeMap::new(), changes: 0 }
     }
 
@@ -38,7 +28,7 @@ impl<'a> Commands<'a> {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["latency", object, page] => {
-                set_latency(self.server, duration(object)?, duration(page)?);
+                self.server.set_latency(duration(object)?, duration(page)?);
                 Ok("ok".to_owned())
             }
             ["count", bucket] => Ok(self.count(bucket, "").to_string()),
@@ -57,15 +47,15 @@ impl<'a> Commands<'a> {
         }
     }
 
-    fn objects(&self, bucket: &str, prefix: &str) -> Vec<(String, Object)> {
+    fn objects(&self, bucket: &str, prefix: &str) -> Vec<(String, Server::Object)> {
         let mut found = Vec::new();
-        self.server.bucket(bucket).for_each(prefix, |key, object| found.push((key.to_owned(), object.clone())));
+        self.server.for_each(bucket, prefix, |key, object| found.push((key.to_owned(), object.clone())));
         found
     }
 
     fn count(&self, bucket: &str, prefix: &str) -> usize {
         let mut found = 0;
-        self.server.bucket(bucket).for_each(prefix, |_, _| found += 1);
+        self.server.for_each(bucket, prefix, |_, _| found += 1);
         found
     }
 
@@ -73,11 +63,12 @@ impl<'a> Commands<'a> {
     /// content; the prefix holds M keys more. Else the first difference.
     fn compare(&self, source: &str, clone: &str, prefix: &str) -> String {
         let (source, clone) = (self.objects(source, ""), self.objects(clone, prefix));
-        let copies: BTreeMap<&str, &Object> = clone.iter().map(|(key, object)| (key.as_str(), object)).collect();
+        let copies: BTreeMap<&str, &Server::Object> =
+            clone.iter().map(|(key, object)| (key.as_str(), object)).collect();
         for (key, object) in &source {
             match copies.get(format!("{prefix}{key}").as_str()) {
                 None => return format!("differs: {prefix}{key} is missing"),
-                Some(copy) if copy.bytes != object.bytes || copy.crc32c != object.crc32c => {
+                Some(copy) if !Server::same(copy, object) => {
                     return format!("differs: {prefix}{key} has another content");
                 }
                 Some(_) => {}
@@ -89,30 +80,28 @@ impl<'a> Commands<'a> {
     /// Gives every so-manieth object another content of the same size. Answers their number.
     fn change(&mut self, bucket: &str, one_in: usize) -> usize {
         self.changes += 1;
-        let mut contents: BTreeMap<usize, Object> = BTreeMap::new();
-        let handle = self.server.bucket(bucket);
+        let mut contents: BTreeMap<usize, Server::Object> = BTreeMap::new();
         let mut changed = 0;
         for (key, object) in self.objects(bucket, "").into_iter().step_by(one_in) {
-            let size = object.bytes.len();
+            let size = Server::bytes(&object).len();
             // No filling has this seed, so the content is new.
-            let make = || layout::content(u64::MAX, self.changes, size);
-            handle.put_object(&key, contents.entry(size).or_insert_with(make).clone());
+            let make = || layout::content::<Server>(u64::MAX, self.changes, size);
+            self.server.put(bucket, &key, contents.entry(size).or_insert_with(make).clone());
             changed += 1;
         }
         changed
     }
 
     fn clear(&self, bucket: &str, prefix: &str) -> usize {
-        let handle = self.server.bucket(bucket);
         let mut keys: Vec<Arc<str>> = Vec::new();
-        handle.for_each(prefix, |key, _| keys.push(key.into()));
-        keys.iter().filter(|key| handle.remove(key)).count()
+        self.server.for_each(bucket, prefix, |key, _| keys.push(key.into()));
+        keys.iter().filter(|key| self.server.remove(bucket, key)).count()
     }
 
     /// What arrived since this was last asked.
     fn requests(&mut self) -> String {
         let now = self.server.requests();
-        let since = |(operation, count): (&Operation, &u64)| {
+        let since = |(operation, count): (&Server::Operation, &u64)| {
             let new = count - self.told.get(operation).copied().unwrap_or_default();
             (new > 0).then(|| format!("{operation}={new}"))
         };

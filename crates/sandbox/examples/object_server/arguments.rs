@@ -3,8 +3,17 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-pub(crate) const USAGE: &str = "usage: gcs_server [--listen ADDRESS] [--bucket NAME[=OBJECTSxBYTES]]... [--seed NUMBER]
-                  [--object-latency 20ms] [--page-latency 60ms] [--rewrite-bytes-per-call NUMBER] [--threads NUMBER]";
+use super::ObjectServer;
+
+/// How the program is called.
+pub(crate) fn usage<Server: ObjectServer>() -> String {
+    let own: String = Server::OPTIONS.iter().map(|name| format!(" [{name} NUMBER]")).collect();
+    format!(
+        "usage: {} [--listen ADDRESS] [--bucket NAME[=OBJECTSxBYTES]]... [--seed NUMBER]
+       [--object-latency 20ms] [--page-latency 60ms]{own} [--threads NUMBER]",
+        Server::NAME
+    )
+}
 
 /// A bucket to make, and what to fill it with.
 #[derive(Debug)]
@@ -25,21 +34,21 @@ pub(crate) struct Arguments {
     pub(crate) object_latency: Duration,
     /// Added to every page of a listing.
     pub(crate) page_latency: Duration,
-    /// Most bytes that one call of any rewrite copies.
-    pub(crate) rewrite_bytes_per_call: Option<u64>,
+    /// Values of the options that only this server has, in their order; 0 where nothing is given.
+    pub(crate) options: Vec<u64>,
     /// Threads that serve; as many as cores without it.
     pub(crate) threads: Option<usize>,
 }
 
 impl Arguments {
-    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>, own: &[&str]) -> Result<Self, String> {
         let mut arguments = Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             buckets: Vec::new(),
             seed: 1,
             object_latency: Duration::ZERO,
             page_latency: Duration::ZERO,
-            rewrite_bytes_per_call: None,
+            options: vec![0; own.len()],
             threads: None,
         };
         while let Some(name) = words.next() {
@@ -50,12 +59,11 @@ impl Arguments {
                 "--seed" => arguments.seed = number(&value)?,
                 "--object-latency" => arguments.object_latency = duration(&value)?,
                 "--page-latency" => arguments.page_latency = duration(&value)?,
-                "--rewrite-bytes-per-call" => {
-                    let bytes = number(&value)?;
-                    arguments.rewrite_bytes_per_call = (bytes > 0).then_some(bytes);
-                }
                 "--threads" => arguments.threads = Some(number(&value)?).filter(|threads| *threads > 0),
-                _ => return Err(format!("there is no {name}")),
+                _ => match own.iter().position(|own| *own == name) {
+                    Some(at) => arguments.options[at] = number(&value)?,
+                    None => return Err(format!("there is no {name}")),
+                },
             }
         }
         Ok(arguments)

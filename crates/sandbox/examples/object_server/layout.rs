@@ -1,8 +1,9 @@
-//! A bucket as pachd 1.x fills it on Google Cloud: half the keys are blocks, half are objects, all begin with a slash.
+//! A bucket as pachd 1.x fills it: half the keys are blocks, half are objects.
 
 use bytes::Bytes;
-use sandbox::gcs::{BucketHandle, Object};
 use sha2::{Digest as _, Sha256};
+
+use super::ObjectServer;
 
 /// Most distinct contents, and most bytes of all of them: objects share their content, so that a million stay small.
 const CONTENTS: usize = 1024;
@@ -17,18 +18,18 @@ fn digest(seed: u64, what: &str, number: u64, part: u64) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The key of one object: `/pach/block/` with 32 hex digits, or `/pach/object/` with 128.
-fn key(seed: u64, number: u64) -> String {
+/// The key of one object below a root: `block/` with 32 hex digits, or `object/` with 128.
+fn key(root: &str, seed: u64, number: u64) -> String {
     let half = |part| hex::encode(digest(seed, "key", number, part));
     if number.is_multiple_of(2) {
-        format!("/pach/block/{}", &half(0)[..32])
+        format!("{root}block/{}", &half(0)[..32])
     } else {
-        format!("/pach/object/{}{}", half(0), half(1))
+        format!("{root}object/{}{}", half(0), half(1))
     }
 }
 
 /// The content `number` of those that a bucket's objects share.
-pub(crate) fn content(seed: u64, number: u64, size: usize) -> Object {
+pub(crate) fn content<Server: ObjectServer>(seed: u64, number: u64, size: usize) -> Server::Object {
     let mut bytes = Vec::with_capacity(size + 32);
     let mut part = 0;
     while bytes.len() < size {
@@ -36,14 +37,15 @@ pub(crate) fn content(seed: u64, number: u64, size: usize) -> Object {
         part += 1;
     }
     bytes.truncate(size);
-    Object::plain(Bytes::from(bytes))
+    Server::object(Bytes::from(bytes))
 }
 
 /// Writes so many objects; the same ones for the same seed.
-pub(crate) fn fill(bucket: &BucketHandle, seed: u64, objects: u64, size: usize) {
+pub(crate) fn fill<Server: ObjectServer>(server: &Server, bucket: &str, seed: u64, objects: u64, size: usize) {
     let distinct = (CONTENT_BYTES / size.max(1)).clamp(1, CONTENTS) as u64;
-    let contents: Vec<Object> = (0..distinct.min(objects)).map(|number| content(seed, number, size)).collect();
+    let contents = (0..distinct.min(objects)).map(|number| content::<Server>(seed, number, size));
+    let contents: Vec<_> = contents.collect();
     for (number, object) in (0..objects).zip(contents.iter().cycle()) {
-        bucket.put_object(&key(seed, number), object.clone());
+        server.put(bucket, &key(Server::ROOT, seed, number), object.clone());
     }
 }
