@@ -21,13 +21,13 @@ mod rights;
 mod usual_class;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use provider::{
     Bucket, BucketCapabilities, BucketFacts, BucketUrl, Copied, CopyRequest, CopyToken, DeleteOutcome, Error,
-    ErrorKind, Facts, GetRequest, Key, ListRequest, ListingStart, ObjectMeta, ObjectStream, Page, Put, PutRequest,
-    Result, StorageClass, UnfinishedUpload, WriteRamp,
+    ErrorKind, Facts, GetRequest, Key, LastBucketUrl, ListRequest, ListingStart, ObjectMeta, ObjectStream, Page, Put,
+    PutRequest, Result, StorageClass, UnfinishedUpload, WriteRamp,
 };
 
 pub use facts::GcsFacts;
@@ -69,7 +69,7 @@ struct Inner {
     /// All of the place as a URL.
     location: String,
     /// Where the last copy came from, as a URL and taken apart: usually the next one comes from there too.
-    source: Mutex<Option<Arc<(String, BucketUrl)>>>,
+    source: LastBucketUrl,
     usual_class: usual_class::Known,
 }
 
@@ -126,7 +126,7 @@ impl GcsBucket {
 
     fn over(connections: Arc<Connections>, terms: Arc<Terms>, place: BucketUrl) -> Self {
         let (parent, location) = (resource_name(&place), place.to_string());
-        let (source, usual_class) = (Mutex::default(), usual_class::Known::default());
+        let (source, usual_class) = (LastBucketUrl::default(), usual_class::Known::default());
         Self { inner: Arc::new(Inner { connections, terms, place, parent, location, source, usual_class }) }
     }
 
@@ -167,17 +167,6 @@ impl GcsBucket {
 
     fn parent(&self) -> &str {
         &self.inner.parent
-    }
-
-    /// Where a bucket is, if it is one of Cloud Storage.
-    fn location_of(&self, bucket: &dyn Bucket) -> Option<Arc<(String, BucketUrl)>> {
-        let mut last = self.inner.source.lock().unwrap_or_else(PoisonError::into_inner);
-        let url = bucket.location();
-        if let Some(known) = last.as_ref().filter(|known| known.0 == url) {
-            return Some(Arc::clone(known));
-        }
-        let location = BucketUrl::parse(SCHEME, &url)?;
-        Some(Arc::clone(last.insert(Arc::new((url, location)))))
     }
 
     /// The key as the store knows it.

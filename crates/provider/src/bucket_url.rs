@@ -1,8 +1,11 @@
 //! Where a bucket is, as a URL: the only thing by which two buckets know that one store holds them.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::Bucket;
 
 const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -58,10 +61,26 @@ impl fmt::Display for BucketUrl {
     }
 }
 
+/// The URL of the bucket that was asked about last, taken apart: a store that copies is asked about the same source again and again.
+#[derive(Debug, Default)]
+pub struct LastBucketUrl(Mutex<Option<Arc<(String, BucketUrl)>>>);
+
+impl LastBucketUrl {
+    /// Where a bucket is, with its URL, if that has this scheme.
+    pub fn of(&self, scheme: &'static str, bucket: &dyn Bucket) -> Option<Arc<(String, BucketUrl)>> {
+        let url = bucket.location();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|known| known.0 == url) {
+            return Some(Arc::clone(known));
+        }
+        let location = BucketUrl::parse(scheme, &url)?;
+        Some(Arc::clone(last.insert(Arc::new((url, location)))))
+    }
+}
+
 /// Undoes percent-encoding; `None` if that isn't valid.
 fn decode(text: &str) -> Option<String> {
-    let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
-    let is_code = |after: &str| is_digit(after.bytes().next()) && is_digit(after.bytes().nth(1));
+    let is_code = |after: &str| after.as_bytes().get(..2).is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit));
     let is_valid = text.split('%').skip(1).all(is_code);
     is_valid.then(|| percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned)).flatten()
 }

@@ -30,7 +30,7 @@ pub use bucket::{
     Bucket, Checksum, ContentHeaders, Copied, CopyRequest, CopyToken, DeleteOutcome, GetRequest, ListRequest,
     ListToken, ObjectDetails, ObjectMeta, ObjectStream, ObjectVersion, Page, Put, PutMode, PutRequest, StorageClass,
 };
-pub use bucket_url::BucketUrl;
+pub use bucket_url::{BucketUrl, LastBucketUrl};
 pub use capabilities::{BucketCapabilities, KeyRules, ListingStart, VolumeCapabilities, WriteRamp};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use expected_body::ExpectedBody;

@@ -1,6 +1,6 @@
 //! Ceilings that protect production: requests and bytes a second, over all workers; and how slowly writes have to begin.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use provider::WriteRamp;
@@ -78,7 +78,7 @@ impl Allowance {
 pub struct RampedWrites {
     ramp: WriteRamp,
     /// When the first write was sent, if one was.
-    first: Mutex<Option<Instant>>,
+    first: OnceLock<Instant>,
     /// Until when those so far are paid for.
     paid_until: Mutex<Instant>,
 }
@@ -87,11 +87,11 @@ impl RampedWrites {
     /// Nothing is written yet.
     #[must_use]
     pub fn new(ramp: WriteRamp) -> Self {
-        Self { ramp, first: Mutex::new(None), paid_until: Mutex::new(Instant::now()) }
+        Self { ramp, first: OnceLock::new(), paid_until: Mutex::new(Instant::now()) }
     }
 
     async fn take(&self) {
-        let first = *self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+        let first = *self.first.get_or_init(Instant::now);
         wait_in_line(&self.paid_until, |ready| {
             let since = ready.saturating_duration_since(first).as_secs_f64();
             Duration::from_secs_f64(1.0 / self.ramp.rate_after(since))

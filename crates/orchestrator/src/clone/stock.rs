@@ -31,8 +31,7 @@ impl Stock {
 
     /// There is room for so many pages more from now on: what was in stock was not enough.
     pub(super) fn grow(&self, pages: usize) {
-        let keys = pages.saturating_mul(self.page_keys);
-        self.room.add_permits(keys.min(Semaphore::MAX_PERMITS.saturating_sub(self.room.available_permits()) / 2));
+        self.room.add_permits(pages * self.page_keys);
     }
 }
 

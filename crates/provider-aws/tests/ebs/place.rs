@@ -1,15 +1,11 @@
 //! Where EC2 is played, and how it is reached.
 
-use std::error::Error as _;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_ec2::types::VolumeType;
-use provider::{
-    CreateVolumeRequest, CutRequest, Error, Notices, Owner, SnapshotState, VolumeId, VolumeSnapshot, VolumeSnapshots,
-};
+pub(crate) use provider::testkit::volume_requests::{cut, outcome, owner, ready, restore, words};
 use provider_aws::s3::CredentialsConfig;
 use provider_aws::{EbsOptions, EbsSnapshots};
 use sandbox::ec2::{Ec2Options, Ec2Server, NewVolume};
@@ -105,67 +101,6 @@ pub(crate) async fn sandbox(options: Ec2Options) -> (Ec2Server, String) {
 
 pub(crate) async fn connect(server: &Ec2Server) -> EbsSnapshots {
     EbsSnapshots::connect(options(&server.endpoint())).await.unwrap()
-}
-
-pub(crate) fn owner() -> Owner {
-    Owner { cluster: "prod".to_owned(), run: "run-1".to_owned() }
-}
-
-/// A cut, and what is told meanwhile.
-pub(crate) fn cut(volume: &str) -> (CutRequest, Arc<Mutex<Vec<String>>>) {
-    let told: Arc<Mutex<Vec<String>>> = Arc::default();
-    let listener = told.clone();
-    let request = CutRequest {
-        volume: VolumeId(volume.to_owned()),
-        identity: "pachsnap-run-1-etcd".to_owned(),
-        owner: owner(),
-        description: "etcd of prod".to_owned(),
-        limit: Duration::from_secs(20),
-        notices: Notices::to(move |sentence| listener.lock().unwrap().push(sentence)),
-    };
-    (request, told)
-}
-
-pub(crate) fn restore(snapshot: &VolumeSnapshot) -> CreateVolumeRequest {
-    CreateVolumeRequest {
-        snapshot: snapshot.id.clone(),
-        identity: "pachsnap-restore-1-etcd".to_owned(),
-        claim: None,
-        owner: owner(),
-        size: None,
-        zone: None,
-        class: None,
-    }
-}
-
-/// Asks for a snapshot's state until it is final.
-pub(crate) async fn outcome(ebs: &EbsSnapshots, snapshot: &VolumeSnapshot) -> SnapshotState {
-    for _ in 0..1000 {
-        let status = ebs.status(&snapshot.id).await.unwrap();
-        if !matches!(status.state, SnapshotState::Pending { .. }) {
-            return status.state;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{} is pending for ever", snapshot.id.0)
-}
-
-/// A ready snapshot of a volume.
-pub(crate) async fn ready(ebs: &EbsSnapshots, volume: &str) -> VolumeSnapshot {
-    let snapshot = ebs.cut(&cut(volume).0).await.unwrap();
-    assert_eq!(outcome(ebs, &snapshot).await, SnapshotState::Ready);
-    snapshot
-}
-
-/// An error with all its causes.
-pub(crate) fn words(error: &Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    words
 }
 
 /// How often an action was called.

@@ -9,7 +9,7 @@ use super::described::Described;
 use super::get::{object, resource_of};
 use super::progress::Progress;
 use super::usual_class::UsualClass;
-use super::{class, meta, resource_name};
+use super::{SCHEME, class, meta, resource_name};
 use crate::error::{contradiction, refused};
 
 const COPY: &str = "RewriteObject";
@@ -42,7 +42,7 @@ struct Source {
 
 impl Source {
     fn of(bucket: &GcsBucket, request: &CopyRequest, full: &str) -> Result<Self> {
-        let location = bucket.location_of(request.source);
+        let location = bucket.inner.source.of(SCHEME, request.source);
         let Some(location) = location.filter(|location| location.1.endpoint == bucket.inner.place.endpoint) else {
             let why = "the source is not in Cloud Storage";
             return Err(refused(ErrorKind::Unsupported, COPY, bucket.resource(full), why));

@@ -1,8 +1,6 @@
 //! A Compute Engine, and how it is reached.
 
 use std::collections::HashMap;
-use std::error::Error as _;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{CacheableResource, Credentials, CredentialsProvider, EntityTag};
@@ -10,9 +8,7 @@ use google_cloud_auth::errors::CredentialsError;
 use google_cloud_compute_v1::client::{Disks, Snapshots};
 use google_cloud_gax::retry_policy::NeverRetry;
 use http::{Extensions, HeaderMap, HeaderValue, header};
-use provider::{
-    CreateVolumeRequest, CutRequest, Error, Notices, Owner, SnapshotState, VolumeId, VolumeSnapshot, VolumeSnapshots,
-};
+pub(crate) use provider::testkit::volume_requests::{cut, outcome, owner, ready, restore, words};
 use provider_gcp::{PdOptions, PdSnapshots};
 use sandbox::compute::{ComputeOptions, ComputeServer, NewDisk};
 
@@ -71,67 +67,6 @@ pub(crate) async fn clients(server: &ComputeServer) -> (Disks, Snapshots) {
     let snapshots = Snapshots::builder().with_endpoint(server.endpoint()).with_credentials(credentials("sandbox"));
     let disks = disks.with_retry_policy(NeverRetry).build().await.unwrap();
     (disks, snapshots.with_retry_policy(NeverRetry).build().await.unwrap())
-}
-
-pub(crate) fn owner() -> Owner {
-    Owner { cluster: "prod".to_owned(), run: "run-1".to_owned() }
-}
-
-/// A cut, and what is told meanwhile.
-pub(crate) fn cut(disk: &str) -> (CutRequest, Arc<Mutex<Vec<String>>>) {
-    let told: Arc<Mutex<Vec<String>>> = Arc::default();
-    let listener = told.clone();
-    let request = CutRequest {
-        volume: VolumeId(disk.to_owned()),
-        identity: "pachsnap-run-1-etcd".to_owned(),
-        owner: owner(),
-        description: "etcd of prod".to_owned(),
-        limit: Duration::from_secs(20),
-        notices: Notices::to(move |sentence| listener.lock().unwrap().push(sentence)),
-    };
-    (request, told)
-}
-
-pub(crate) fn restore(snapshot: &VolumeSnapshot) -> CreateVolumeRequest {
-    CreateVolumeRequest {
-        snapshot: snapshot.id.clone(),
-        identity: "pachsnap-restore-1-etcd".to_owned(),
-        claim: None,
-        owner: owner(),
-        size: None,
-        zone: None,
-        class: None,
-    }
-}
-
-/// Asks for a snapshot's state until it is final.
-pub(crate) async fn outcome(pd: &PdSnapshots, snapshot: &VolumeSnapshot) -> SnapshotState {
-    for _ in 0..1000 {
-        let status = pd.status(&snapshot.id).await.unwrap();
-        if !matches!(status.state, SnapshotState::Pending { .. }) {
-            return status.state;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{} is pending for ever", snapshot.id.0)
-}
-
-/// A ready snapshot of a disk.
-pub(crate) async fn ready(pd: &PdSnapshots, disk: &str) -> VolumeSnapshot {
-    let snapshot = pd.cut(&cut(disk).0).await.unwrap();
-    assert_eq!(outcome(pd, &snapshot).await, SnapshotState::Ready);
-    snapshot
-}
-
-/// An error with all its causes.
-pub(crate) fn words(error: &Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    words
 }
 
 /// How often a call was made.

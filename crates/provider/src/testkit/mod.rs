@@ -6,3 +6,4 @@
 pub mod conformance;
 pub mod fault;
 pub mod memory;
+pub mod volume_requests;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::meta::{quoted, version};
 use super::upload;
-use super::{S3Bucket, get};
+use super::{S3Bucket, SCHEME, get};
 use crate::class;
 use crate::encoding::encode;
 use crate::error::{contradiction, from_sdk, refused};
@@ -98,7 +98,7 @@ struct Source {
 
 impl Source {
     fn of(bucket: &S3Bucket, request: &CopyRequest<'_>, full: &str) -> Result<Self> {
-        let location = bucket.location_of(request.source);
+        let location = bucket.inner.source.of(SCHEME, request.source);
         let Some(location) = location.filter(|location| location.1.endpoint == bucket.inner.endpoint) else {
             let why = "the source is not in this store";
             return Err(refused(ErrorKind::Unsupported, COPY, bucket.resource(full), why));

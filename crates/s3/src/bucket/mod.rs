@@ -14,14 +14,14 @@ pub(crate) use meta::{checksum, timestamp};
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use provider::{
     Bucket, BucketCapabilities, BucketFacts, BucketUrl, Copied, CopyRequest, CopyToken, DeleteOutcome, Error,
-    ErrorKind, Facts, GetRequest, Key, ListRequest, ObjectMeta, ObjectStream, Page, Put, PutRequest, Result,
-    UnfinishedUpload,
+    ErrorKind, Facts, GetRequest, Key, LastBucketUrl, ListRequest, ObjectMeta, ObjectStream, Page, Put, PutRequest,
+    Result, UnfinishedUpload,
 };
 
 use crate::client::Clients;
@@ -61,7 +61,7 @@ struct Inner {
     /// All of it as a URL.
     location: String,
     /// Where the last copy came from, as a URL and taken apart: usually the next one comes from there too.
-    source: Mutex<Option<Arc<(String, BucketUrl)>>>,
+    source: LastBucketUrl,
     quirks: Quirks,
 }
 
@@ -100,7 +100,7 @@ impl S3Bucket {
     fn over(clients: Clients, bucket: String, prefix: String, endpoint: Option<String>, quirks: Quirks) -> Self {
         let (hot, choice) = clients.hot(&bucket);
         let place = BucketUrl { scheme: SCHEME, bucket, prefix, endpoint };
-        let (location, source) = (place.to_string(), Mutex::default());
+        let (location, source) = (place.to_string(), LastBucketUrl::default());
         let BucketUrl { bucket, prefix, endpoint, .. } = place;
         Self { inner: Arc::new(Inner { clients, hot, choice, bucket, prefix, endpoint, location, source, quirks }) }
     }
@@ -142,17 +142,6 @@ impl S3Bucket {
 
     fn terms(&self) -> &Terms {
         &self.inner.clients.terms
-    }
-
-    /// Where a bucket is, if it is one of S3.
-    fn location_of(&self, bucket: &dyn Bucket) -> Option<Arc<(String, BucketUrl)>> {
-        let url = bucket.location();
-        let mut last = self.inner.source.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = last.as_ref().filter(|known| known.0 == url) {
-            return Some(Arc::clone(known));
-        }
-        let location = BucketUrl::parse(SCHEME, &url)?;
-        Some(Arc::clone(last.insert(Arc::new((url, location)))))
     }
 
     /// The key as the store knows it.
